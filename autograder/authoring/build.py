@@ -1,0 +1,115 @@
+"""`ustod build`: an nbgrader course directory that stock nbgrader can release, grade and feed back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from autograder.authoring.catalog import read_catalog
+from autograder.authoring.notebook import build_notebook
+from autograder.authoring.unit import Unit
+from autograder.errors import UstodError
+from autograder.files import write_text
+from autograder.programs import put_own_programs_on_path
+from autograder.student.sidecar import SIDECAR
+
+EDITIONS = ("class", "self-study")
+
+CONFIG = '''"""Configuration of this course for nbgrader: any `nbgrader …` command run in this folder reads it."""
+
+import os
+
+c = get_config()  # noqa: F821 (nbgrader defines it)
+
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+c.CourseDirectory.course_id = "ustod"
+
+# The longest that one cell of a submission may run, in seconds.
+c.Execute.timeout = {timeout}
+
+# Only errors of a kernel itself belong on the screen while a class is graded.
+c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+
+# A learner who deletes a test cell gets it back instead of losing the points without a word.
+c.OverwriteCells.add_missing_cells = True
+
+# Feedback never shows hidden checks, and asks nothing of the network.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "autograder.reports.hiding.HideHiddenChecks",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+c.HTMLExporter.mathjax_url = ""
+c.HTMLExporter.require_js_url = ""
+c.HTMLExporter.jquery_url = ""
+'''
+
+
+@dataclass(frozen=True)
+class BuiltUnit:
+    """What `build_course` made of one unit."""
+
+    name: str
+    notebook: Path
+    stale: int
+
+
+def build_course(units: Sequence[Unit], language: str, out: Path, edition: str = "class") -> list[BuiltUnit]:
+    """Write `units` as an nbgrader course in `language` to `out`: ``source/``, ``release/``, ``nbgrader_config.py``.
+
+    The notebooks depend on the input alone. What else is in `out` (submissions, the gradebook's scores) stays.
+
+    Raises:
+        AuthorMistake: if a unit cannot be built.
+        UstodError: if nbgrader refuses to release one.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    built = [_write_source(unit, language, out, edition) for unit in units]
+    config = out / "nbgrader_config.py"
+    if not config.exists():
+        seconds = max(unit.about.budget.cell_seconds for unit in units)
+        write_text(config, CONFIG.format(timeout=seconds))
+    for unit in units:
+        release(out, unit.name)
+    return built
+
+
+def release(course: Path, assignment: str) -> None:
+    """Make ``release/`` of `assignment` from its ``source/`` with stock nbgrader."""
+    from nbgrader.apps import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    put_own_programs_on_path()
+    root = str(course.resolve())
+    with working_folder(course):
+        directory = CourseDirectory(config=Config({"CourseDirectory": {"root": root, "course_id": "ustod"}}))
+        result = NbGraderAPI(directory).generate_assignment(assignment, force=True, create=True)
+    if not result["success"]:
+        raise UstodError(f"nbgrader could not release {assignment}: {result.get('error') or result['log']}")
+
+
+@contextmanager
+def working_folder(folder: Path) -> Iterator[None]:
+    """Work in `folder` for a while; nbgrader's converters change folders and must not leave us elsewhere."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _write_source(unit: Unit, language: str, out: Path, edition: str) -> BuiltUnit:
+    built = build_notebook(unit, read_catalog(unit, language), edition)
+    folder = out / "source" / unit.name
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook = folder / f"{unit.name}.ipynb"
+    write_text(notebook, nbformat.writes(built.notebook) + "\n")
+    write_text(folder / SIDECAR, built.sidecar.to_json())
+    return BuiltUnit(unit.name, notebook, built.stale)

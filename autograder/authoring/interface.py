@@ -1,0 +1,43 @@
+"""The words of the interface itself, which stand in `autograder/student/po` for translators."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import polib
+
+import autograder
+from autograder.authoring.notebook import STALE_BANNER
+from autograder.student.table import EXPLANATION, LABEL, WORD
+
+FOLDER = Path(next(iter(autograder.__path__))) / "student" / "po"
+
+
+def interface_texts() -> list[str]:
+    """Every text that the code passes to `Texts`, and those that it looks up by state or by kind of evidence."""
+    found = [*WORD.values(), *LABEL.values(), *EXPLANATION.values(), STALE_BANNER]
+    for path in sorted(FOLDER.parent.parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _is_texts(node.func) and node.args:
+                if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+                    found.append(node.args[0].value)
+    return list(dict.fromkeys(found))
+
+
+def update_interface_catalog(language: str) -> tuple[int, int]:
+    """Bring the interface's catalog for `language` up to date; returns translated and total texts."""
+    texts = interface_texts()
+    template = polib.POFile(wrapwidth=120)
+    template.extend(polib.POEntry(msgid=text) for text in texts)
+    path = FOLDER / f"{language}.po"
+    catalog = polib.pofile(str(path), wrapwidth=120) if path.is_file() else polib.POFile(wrapwidth=120)
+    catalog.metadata = {"Language": language, "Content-Type": "text/plain; charset=UTF-8"}
+    catalog.merge(template)
+    catalog.save(str(path))
+    return len(catalog.translated_entries()), len(texts)
+
+
+def _is_texts(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name == "texts"

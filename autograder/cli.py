@@ -1,0 +1,223 @@
+"""The command `ustod`. Every verb calls one function of the packages below and shows what it gave."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from autograder.errors import UstodError
+from autograder.offline.cli import app as assets
+from autograder.student.texts import LANGUAGES, Texts
+
+app = typer.Typer(
+    name="ustod",
+    help="Graded notebooks that teach machine learning on the computers a university has, and their grader.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(assets, name="assets")
+console = Console()
+
+Units = Annotated[Optional[list[str]], typer.Argument(metavar="[UNIT]…", help="Units, such as u04. All without one.")]
+Language = Annotated[str, typer.Option("--lang", help=f"Language of the prose: {', '.join(LANGUAGES)}.")]
+CourseFolder = Annotated[Path, typer.Option("--course", help="The course directory.")]
+CORES = os.cpu_count() or 1
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False) -> None:
+    """Options that stand before the verb."""
+    if debug:
+        os.environ["USTOD_DEBUG"] = "1"
+
+
+@app.command()
+def lab(
+    lang: Language = "en",
+    port: Annotated[Optional[int], typer.Option(min=1, max=65535, help="Port; the first free one without.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
+    folder: Annotated[Optional[Path], typer.Option("--dir", help="Where your notebooks are kept.")] = None,
+) -> None:
+    """Open the course in JupyterLab. Notebooks that you have changed stay as they are."""
+    from autograder.authoring.unit import find_units, read_unit
+    from autograder.lab.jupyterlab import free_port, start
+    from autograder.lab.workspace import fill_workspace
+    from autograder.offline.store import missing_assets
+
+    texts = Texts(_language(lang))
+    units = [read_unit(path) for path in find_units()]
+    place = (folder or Path.home() / "ustod" / lang).resolve()
+    placed = fill_workspace(units, lang, place)
+    for path in placed.kept:
+        console.print(texts("Your work in {path} is kept; the course has a newer version of this file.", path=path))
+    for unit in units:
+        if missing := missing_assets(unit.about.assets):
+            told = texts("The unit {unit} needs {names}: run ustod assets fetch", unit=unit.name, names=" ".join(missing))
+            console.print(told, soft_wrap=True)
+    token, number = secrets.token_hex(16), free_port(port)
+    first = placed.notebooks[0].relative_to(place).as_posix()
+    url = f"http://127.0.0.1:{number}/lab/tree/{first}?token={token}"
+    console.print(texts("JupyterLab is starting; open {url}", url=url), soft_wrap=True, highlight=False)
+    console.print(texts("Your notebooks are in {folder}. Press Ctrl-C here to stop.", folder=place), soft_wrap=True)
+    raise typer.Exit(start(place, placed.notebooks[0], number, token, browser=browser))
+
+
+@app.command()
+def build(
+    units: Units = None,
+    out: Annotated[Path, typer.Option("--out", help="The course directory to write.")] = ...,  # type: ignore[assignment]
+    lang: Language = "en",
+    edition: Annotated[str, typer.Option(help="class: hidden checks run at grading; self-study: at once.")] = "class",
+) -> None:
+    """Write an nbgrader course directory: source, release and configuration."""
+    from autograder.authoring.build import EDITIONS, build_course
+    from autograder.authoring.unit import find_units, read_unit
+
+    if edition not in EDITIONS:
+        raise typer.BadParameter(f"choose one of {', '.join(EDITIONS)}", param_hint="--edition")
+    for built in build_course([read_unit(path) for path in find_units(units)], _language(lang), out, edition):
+        stale = f", {built.stale} paragraphs not translated yet" if built.stale else ""
+        console.print(f"{built.name}: {built.notebook}{stale}", soft_wrap=True)
+
+
+@app.command()
+def catalog(units: Units = None) -> None:
+    """Bring the translation catalogs up to date with their sources; without a unit, the interface's too."""
+    from autograder.authoring.catalog import update_catalog
+    from autograder.authoring.interface import update_interface_catalog
+    from autograder.authoring.unit import find_units, read_unit
+
+    for language in LANGUAGES:
+        if language == "en":
+            continue
+        if not units:
+            done, total = update_interface_catalog(language)
+            console.print(f"interface {language}: {done} of {total} texts translated")
+        for unit in map(read_unit, find_units(units)):
+            done, total = update_catalog(unit, language)
+            console.print(f"{unit.name} {language}: {done} of {total} texts translated")
+
+
+@app.command()
+def verify(units: Units = None, workers: Workers = CORES) -> None:
+    """Put units through the gate: what their checks accept, reject and miss. Exit 1 if one falls short."""
+    from autograder.authoring.unit import find_units
+    from autograder.authoring.verify import Verdict
+    from autograder.authoring.verify import verify as examine
+
+    def say(verdict: Verdict) -> None:
+        table = Table("", "gate", "measured", title=verdict.unit, title_justify="left", min_width=60)
+        for gate in verdict.gates:
+            table.add_row("ok" if gate.passed else "FAIL", gate.name, gate.figure)
+        console.print(table)
+        faults = [verdict.error] if verdict.error else []
+        for fault in faults + [fault for gate in verdict.gates for fault in gate.faults]:
+            console.print(f"  {fault}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+    verdicts = examine(find_units(units), workers, say)
+    failed = [verdict.unit for verdict in verdicts if not verdict.passed]
+    if failed:
+        raise UstodError(f"{len(failed)} of {len(verdicts)} units fall short: {', '.join(failed)}.")
+
+
+@app.command()
+def grade(
+    assignment: str,
+    course: CourseFolder = Path(),
+    student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
+    workers: Workers = CORES,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Grade the submissions of an assignment into autograded/ and the gradebook."""
+    from autograder.grading.course import open_course
+    from autograder.grading.engine import grade as run
+    from autograder.grading.summary import class_table, class_totals
+
+    opened = open_course(course)
+    name = opened.assignment(assignment)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task(name)
+        result = run(
+            *(opened, name, student or None),
+            workers=workers,
+            force=force,
+            progress=lambda done, total: bar.update(line, completed=done, total=total),
+        )
+    if as_json:
+        typer.echo(json.dumps({**vars(result), "scores": class_totals(opened, name)}, ensure_ascii=False))
+    else:
+        console.print(class_table(opened, name))
+        console.print(
+            f"{len(result.graded)} graded, {len(result.unchanged)} unchanged, {len(result.problems)} problems"
+        )
+    if result.problems:
+        who = "; ".join(f"{student}: {sentence}" for student, sentence in result.problems.items())
+        raise UstodError(f"{len(result.problems)} submissions could not be graded. {who}")
+
+
+@app.command()
+def check(
+    notebook: Path,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Grade one notebook of your own, offline. The file is only read."""
+    from autograder.grading.selfstudy import check_notebook
+    from autograder.grading.summary import exercise_table, self_check_data
+
+    result = check_notebook(notebook)
+    if as_json:
+        typer.echo(json.dumps(self_check_data(result), ensure_ascii=False))
+    else:
+        console.print(exercise_table(result))
+
+
+@app.command()
+def feedback(
+    assignment: str,
+    course: CourseFolder = Path(),
+    student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
+) -> None:
+    """Write a feedback page for every graded submission, without a line of a hidden check in it."""
+    from autograder.grading.course import open_course
+    from autograder.reports.feedback import write_feedback
+
+    opened = open_course(course)
+    name = opened.assignment(assignment)
+    written, failed = write_feedback(opened, name, student or None)
+    console.print(f"{len(written)} pages in {opened.root / 'feedback'}", soft_wrap=True)
+    if failed:
+        raise UstodError(f"{len(failed)} pages could not be written. {'; '.join(failed)}")
+
+
+def _language(code: str) -> str:
+    if code not in LANGUAGES:
+        raise typer.BadParameter(f"choose one of {', '.join(LANGUAGES)}", param_hint="--lang")
+    return code
+
+
+def main() -> None:
+    """Run the command; what a user must look at is one sentence on stderr and exit code 1."""
+    try:
+        app()
+    except UstodError as error:
+        if os.environ.get("USTOD_DEBUG"):
+            raise
+        print(f"ustod: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Grade submissions: `plan` decides what is stale, `run` executes one, `record` alone writes the gradebook."""

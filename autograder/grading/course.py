@@ -1,0 +1,121 @@
+"""An nbgrader course directory, any nbgrader course directory, as its own configuration describes it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from traitlets import import_item
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from autograder.errors import UstodError
+from autograder.programs import put_own_programs_on_path
+
+# nbgrader's queries make SQLAlchemy 2 warn on every submission; no user can do anything about it.
+warnings.filterwarnings("ignore", module=r"nbgrader\.")
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course directory; plain enough to be sent to another process.
+
+    Attributes:
+        root: its absolute path.
+    """
+
+    root: Path
+
+    @cached_property
+    def config(self) -> Config:
+        """What ``nbgrader_config.py`` in the course says; its root is `root` whatever the file says."""
+        config = Config()
+        path = self.root / "nbgrader_config.py"
+        if path.is_file():
+            try:
+                config.merge(PyFileConfigLoader(path.name, path=str(self.root)).load_config())
+            except Exception as error:
+                raise UstodError(
+                    f"The configuration {path} cannot be read: {type(error).__name__}: {error}."
+                ) from error
+        config.CourseDirectory.root = str(self.root)
+        return config
+
+    @cached_property
+    def directory(self) -> CourseDirectory:
+        """nbgrader's own view of the course."""
+        return CourseDirectory(config=self.config)
+
+    @cached_property
+    def converter(self) -> Autograde:
+        """nbgrader's converter, for the lists of steps that the course's configuration may have changed."""
+        return Autograde(coursedir=self.directory, config=self.config)
+
+    @property
+    def steps(self) -> tuple[list[Any], list[Any]]:
+        """nbgrader's preprocessor classes before and after the cells are trusted, as the course configures them."""
+        converter = self.converter
+        both = (converter.sanitize_preprocessors, converter.autograde_preprocessors)
+        before, after = ([import_item(step) if isinstance(step, str) else step for step in steps] for steps in both)
+        return before, after
+
+    def gradebook(self) -> Gradebook:
+        """Open the gradebook; use it as a context manager."""
+        put_own_programs_on_path()
+        return Gradebook(self.directory.db_url, self.directory.course_id)
+
+    def folder(self, step: str, student: str, assignment: str) -> Path:
+        """Where files of `step` (``submitted``, ``autograded``, ``feedback``, ``source``) lie."""
+        return Path(self.directory.format_path(getattr(self.directory, f"{step}_directory"), student, assignment))
+
+    def students_with(self, assignment: str) -> list[str]:
+        """Everybody who has a folder for `assignment` under ``submitted/``, in order."""
+        pattern = self.directory.format_path(
+            self.directory.submitted_directory, "(?P<student>[^/\\\\]+)", assignment, escape=True
+        )
+        start = self.root / self.directory.submitted_directory
+        found = (re.fullmatch(pattern, str(path)) for path in start.rglob(assignment) if path.is_dir())
+        return sorted(match["student"] for match in found if match)
+
+    def assignment(self, name: str) -> str:
+        """The assignment that `name` means: its full name, or the part before the first underscore.
+
+        Raises:
+            UstodError: if none fits, or several do.
+        """
+        with self.gradebook() as gradebook:
+            known = sorted(entry.name for entry in gradebook.assignments)
+        fitting = [item for item in known if item == name] or [i for i in known if i.split("_")[0] == name]
+        if len(fitting) != 1:
+            there = f"it has {', '.join(known)}" if known else "run nbgrader generate_assignment first"
+            raise UstodError(f"The course {self.root} has no assignment {name}: {there}.")
+        return str(fitting[0])
+
+    def notebooks(self, assignment: str) -> list[str]:
+        """The names of the notebooks of a released assignment."""
+        with self.gradebook() as gradebook:
+            try:
+                return sorted(notebook.name for notebook in gradebook.find_assignment(assignment).notebooks)
+            except MissingEntry:
+                raise UstodError(f"The gradebook of {self.root} does not know the assignment {assignment}.") from None
+
+
+def open_course(root: Path) -> Course:
+    """The course in the folder `root`.
+
+    Raises:
+        UstodError: if the folder is no nbgrader course.
+    """
+    root = root.resolve()
+    if not (root / "nbgrader_config.py").is_file() and not (root / "source").is_dir():
+        raise UstodError(
+            f"The folder {root} is no course: it has neither nbgrader_config.py nor source; see ustod build."
+        )
+    return Course(root)

@@ -1,0 +1,103 @@
+"""Execute one submission, with nbgrader's own steps, in a copy of its files; nothing of the course is written here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+from nbgrader.utils import find_all_files, setenv
+
+from autograder.grading.plan import Task
+
+#: Steps of nbgrader that write the gradebook; `record` runs them.
+RECORDING = (SaveAutoGrades, AssignLatePenalties)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What running one submission gave.
+
+    Attributes:
+        notebooks: the autograded notebooks as JSON text, by name.
+        missing: notebooks of the assignment that were not handed in; they score zero.
+        problem: why the submission could not be graded, as a sentence; empty if it was.
+    """
+
+    task: Task
+    notebooks: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def run(task: Task) -> Result:
+    """Grade one submission. Never raises on account of what was handed in: the result names the problem."""
+    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    expected = task.course.notebooks(task.assignment)
+    present = [name for name in expected if (task.submitted / f"{name}.ipynb").is_file()]
+    if not present:
+        wanted = ", ".join(f"{name}.ipynb" for name in expected)
+        return Result(task, problem=f"The folder {task.submitted} has no notebook named {wanted}.")
+    with tempfile.TemporaryDirectory(prefix="ustod-run-") as folder:
+        try:
+            _copy_files(task, Path(folder))
+            notebooks = {name: _grade_notebook(task, name, Path(folder)) for name in present}
+        except Exception as error:
+            name = f"{task.submitted}"
+            return Result(task, problem=f"The submission {name} could not be run: {type(error).__name__}: {error}")
+    return Result(task, notebooks, tuple(name for name in expected if name not in present))
+
+
+def _copy_files(task: Task, folder: Path) -> None:
+    """The student's files, overwritten by the assignment's own, as nbgrader does it; symbolic links are left out."""
+    ignore = [*task.course.directory.ignore, "*.ipynb"]
+    for origin in (task.submitted, task.course.folder("source", ".", task.assignment)):
+        for name in find_all_files(str(origin), ignore):
+            path = Path(name)
+            if path.is_symlink() or not path.is_file():
+                continue
+            target = folder / path.relative_to(origin)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+
+def _grade_notebook(task: Task, name: str, folder: Path) -> str:
+    notebook = nbformat.read(task.submitted / f"{name}.ipynb", as_version=nbformat.current_nbformat)
+    resources = resources_of(task, name)
+    resources["metadata"] = {"path": str(folder)}
+    first, second = task.course.steps
+    steps = [*first, *(step for step in second if step not in RECORDING)]
+    offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "Agg"}
+    before = {key: os.environ.get(key) for key in offline}
+    os.environ.update(offline)
+    try:
+        with setenv(NBGRADER_EXECUTION="autograde"):
+            notebook = apply(steps, task, notebook, resources)
+    finally:
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+    return f"{nbformat.writes(notebook)}\n"
+
+
+def resources_of(task: Task, name: str) -> ResourcesDict:
+    """What nbgrader's steps want to know about a notebook."""
+    about = {"student": task.student, "assignment": task.assignment, "notebook": name}
+    resources = ResourcesDict(unique_key=name, output_files_dir=f"{name}_files")
+    resources["nbgrader"] = {**about, "db_url": task.course.directory.db_url}
+    return resources
+
+
+def apply(steps: Sequence[Any], task: Task, notebook: NotebookNode, resources: ResourcesDict) -> NotebookNode:
+    """Put `notebook` through nbgrader's `steps` in order: preprocessor classes, some of which may be disabled."""
+    for step in steps:
+        notebook, resources = step(parent=task.course.converter)(notebook, resources)
+    return notebook

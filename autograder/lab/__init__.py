@@ -1,0 +1,1 @@
+"""A learner's JupyterLab: their notebooks in a folder of their own, the course offline around them."""

@@ -1,0 +1,156 @@
+"""Run one check and say, without mixing them up, which of six things happened."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from autograder.student.answers import Answers, NotAttempted, is_students, students_traceback
+from autograder.student.protocol import Check, TimeLimit, Wrong
+from autograder.student.rng import Rng, seeded_globals
+
+#: A check that sleeps uses no CPU time; it is stopped after this many times its CPU limit on the wall clock.
+WALL_PER_CPU = 10
+SHOWN_CHARACTERS = 400
+
+
+class State(StrEnum):
+    """What happened to one check."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    NOT_ATTEMPTED = "not attempted"
+    FAULT = "grader fault"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one check, as plain data that can be written to JSON.
+
+    Attributes:
+        name, sentence, points: those of the check; `sentence` is untranslated.
+        state: what happened. A grader fault costs the learner nothing.
+        hint: where to look next, untranslated, with fields still open; empty unless `state` is wrong.
+        evidence: what was tried and what came back, each shortened to a readable text.
+        traceback: the learner's own traceback, or, for a fault, the check's.
+        seed: `Rng` and the global generators were seeded from it; the same seed repeats the run.
+        missing: the undefined name, if the exercise was not attempted for that reason.
+    """
+
+    name: str
+    sentence: str
+    points: float
+    state: State
+    hint: str = ""
+    evidence: dict[str, str] = field(default_factory=dict)
+    traceback: str = ""
+    seed: int = 0
+    missing: str = ""
+
+    @property
+    def score(self) -> float:
+        """Points gained."""
+        return self.points if self.state in (State.RIGHT, State.FAULT) else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with the score."""
+        return asdict(self) | {"score": self.score}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Outcome:
+        """The inverse of `as_dict`."""
+        fields = {name: data[name] for name in cls.__dataclass_fields__} | {"state": State(data["state"])}
+        return cls(**fields)
+
+
+def run_check(check: Check, namespace: Mapping[str, Any], seed: int) -> Outcome:
+    """Run `check` on the learner's `namespace`; never raises, except for an interrupt from the keyboard.
+
+    What the learner's code prints is thrown away: a notebook's cell, and nbgrader's rule that text on stderr costs the
+    points, must not depend on it.
+    """
+    rng = Rng(seed, check.exercise, check.name)
+
+    def outcome(state: State, **more: Any) -> Outcome:
+        return Outcome(check.name, check.sentence, check.points, state, seed=seed, **more)
+
+    try:
+        with (
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            seeded_globals(rng.number),
+            time_limit(check.seconds),
+        ):
+            check.function(Answers(namespace), rng)
+    except KeyboardInterrupt:
+        raise
+    except TimeLimit:
+        return outcome(State.TIMED_OUT)
+    except NotAttempted as error:
+        return outcome(State.NOT_ATTEMPTED, missing=str(error))
+    except BaseException as error:
+        if isinstance(error, AssertionError) and not is_students(error):
+            wrong = error if isinstance(error, Wrong) else Wrong(str(error), {})
+            return outcome(State.WRONG, hint=wrong.hint, evidence={k: shown(v) for k, v in wrong.evidence.items()})
+        if isinstance(error, NotImplementedError) and is_students(error):
+            return outcome(State.NOT_ATTEMPTED)
+        if is_students(error):
+            return outcome(State.CRASHED, traceback=students_traceback(error))
+        return outcome(State.FAULT, traceback="".join(traceback.format_exception(error)).rstrip())
+    return outcome(State.RIGHT)
+
+
+def shown(value: object) -> str:
+    """A text of at most `SHOWN_CHARACTERS` for a piece of evidence, cut in the middle if need be; never raises."""
+    try:
+        text = value if isinstance(value, str) and "\n" in value else repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    half = SHOWN_CHARACTERS // 2
+    return f"{text[:half]} … {text[-half:]}"
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeLimit` in the body after `seconds` of CPU time, or `WALL_PER_CPU` times as long on the clock.
+
+    Works where the system has interval timers and on the main thread (notebook cells run there); elsewhere, as on
+    Windows, the body is not limited.
+    """
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise TimeLimit
+
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, seconds * WALL_PER_CPU),
+    )
+    before = [(number, signal.signal(number, stop)) for number, _, _ in timers]
+    outer = signal.getitimer(signal.ITIMER_REAL)
+    started = time.monotonic()
+    try:
+        for _, timer, delay in timers:
+            signal.setitimer(timer, delay)
+        yield
+    finally:
+        for _, timer, _ in timers:
+            signal.setitimer(timer, 0)
+        for number, handler in before:
+            signal.signal(number, handler)
+        if outer[0]:  # an alarm that somebody else had set goes on
+            signal.setitimer(signal.ITIMER_REAL, max(outer[0] - (time.monotonic() - started), 0.001), outer[1])

@@ -51,9 +51,9 @@ def lab(
 ) -> None:
     """Open the course in JupyterLab. Notebooks that you have changed stay as they are."""
     from autograder.authoring.unit import find_units, read_unit
-    from autograder.lab.jupyterlab import free_port, start
+    from autograder.lab.jupyterlab import free_port, start, write_settings
+    from autograder.lab.needs import missing_assets
     from autograder.lab.workspace import fill_workspace
-    from autograder.offline.store import missing_assets
 
     texts = Texts(_language(lang))
     units = [read_unit(path) for path in find_units()]
@@ -63,14 +63,19 @@ def lab(
         console.print(texts("Your work in {path} is kept; the course has a newer version of this file.", path=path))
     for unit in units:
         if missing := missing_assets(unit.about.assets):
-            told = texts("The unit {unit} needs {names}: run ustod assets fetch", unit=unit.name, names=" ".join(missing))
+            names = " ".join(missing)
+            told = texts("The unit {unit} needs {names}: run ustod assets fetch", unit=unit.name, names=names)
             console.print(told, soft_wrap=True)
     token, number = secrets.token_hex(16), free_port(port)
     first = placed.notebooks[0].relative_to(place).as_posix()
     url = f"http://127.0.0.1:{number}/lab/tree/{first}?token={token}"
-    console.print(texts("JupyterLab is starting; open {url}", url=url), soft_wrap=True, highlight=False)
-    console.print(texts("Your notebooks are in {folder}. Press Ctrl-C here to stop.", folder=place), soft_wrap=True)
-    raise typer.Exit(start(place, placed.notebooks[0], number, token, browser=browser))
+
+    def ready() -> None:
+        console.print(texts("JupyterLab is ready: open {url}", url=url), soft_wrap=True, highlight=False)
+        console.print(texts("Your notebooks are in {folder}. Press Ctrl-C here to stop.", folder=place), soft_wrap=True)
+
+    settings = write_settings(place, lang)
+    raise typer.Exit(start(place, settings, placed.notebooks[0], number, token, browser=browser, ready=ready))
 
 
 @app.command()
@@ -166,6 +171,26 @@ def grade(
     if result.problems:
         who = "; ".join(f"{student}: {sentence}" for student, sentence in result.problems.items())
         raise UstodError(f"{len(result.problems)} submissions could not be graded. {who}")
+
+
+@app.command()
+def demo(
+    unit: Annotated[str, typer.Argument(help="The unit to show.")] = "u04",
+    out: Annotated[Path, typer.Option("--out", help="The folder of the demonstration course.")] = Path("demo"),
+    lang: Language = "en",
+) -> None:
+    """Build a course, hand in the work of a made-up class of twelve, grade it and write its feedback."""
+    from autograder.authoring.unit import find_units, read_unit
+    from autograder.grading.demo import make_demo
+
+    chosen = read_unit(find_units([unit])[0])
+    samples = make_demo(chosen, _language(lang), out)
+    table = Table("student", "what was handed in", title="A made-up class", title_justify="left")
+    for name, sample in samples.items():
+        table.add_row(name, sample.kind)
+    console.print(table)
+    grade(chosen.name, course=out)
+    feedback(chosen.name, course=out)
 
 
 @app.command()

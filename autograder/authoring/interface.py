@@ -10,18 +10,20 @@ import polib
 import autograder
 from autograder.authoring.notebook import STALE_BANNER
 from autograder.student.table import EXPLANATION, LABEL, WORD
+from autograder.student.unit import UNKNOWN_EXERCISE
 
 FOLDER = Path(next(iter(autograder.__path__))) / "student" / "po"
 
 
 def interface_texts() -> list[str]:
     """Every text that the code passes to `Texts`, and those that it looks up by state or by kind of evidence."""
-    found = [*WORD.values(), *LABEL.values(), *EXPLANATION.values(), STALE_BANNER]
+    found = [*WORD.values(), *LABEL.values(), *EXPLANATION.values(), STALE_BANNER, UNKNOWN_EXERCISE]
     for path in sorted(FOLDER.parent.parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_texts(node.func) and node.args:
-                if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                    found.append(node.args[0].value)
+            if isinstance(node, ast.Call) and _is_texts(node.func):
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.append(first.value)
     return list(dict.fromkeys(found))
 
 

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder.errors import UstodError
+from autograder.files import write_text
 
 FIRST_PORT, PORTS = 8888, 50
+
+
+Ready = Callable[[], None]
+
+#: Kept in the learner's folder; JupyterLab reads it beside the learner's own settings, which win.
+SETTINGS = ".ustod-jupyterlab"
+#: Of the interface's languages, those that JupyterLab itself is translated into, with its names for them.
+LOCALES = {"ru": "ru_RU"}
+AUTOSAVE_SECONDS = 20  # a power cut takes no more than this
+
+
+def write_settings(folder: Path, language: str) -> Path:
+    """Settings that suit a learner: frequent saving, no question about news, none of the instructor's panels.
+
+    Returns:
+        The folder to be named in JUPYTER_CONFIG_PATH.
+    """
+    labconfig = folder / SETTINGS / "labconfig"
+    labconfig.mkdir(parents=True, exist_ok=True)
+    hidden = {"@jupyterlab/apputils-extension:announcements": True, "@jupyter/nbgrader": True}
+    defaults: dict[str, dict[str, object]] = {
+        "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": AUTOSAVE_SECONDS},
+        "@jupyterlab/translation-extension:plugin": {"locale": LOCALES.get(language, "en")},
+    }
+    write_text(labconfig / "page_config.json", json.dumps({"disabledExtensions": hidden}, indent=1) + "\n")
+    write_text(labconfig / "default_setting_overrides.json", json.dumps(defaults, indent=1) + "\n")
+    return labconfig.parent
 
 
 def free_port(wanted: int | None) -> int:
@@ -31,8 +62,16 @@ def free_port(wanted: int | None) -> int:
     raise UstodError(f"{taken} in use by another program; choose another with --port.")
 
 
-def start(folder: Path, first: Path, port: int, token: str, *, browser: bool) -> int:
-    """Run JupyterLab on `folder` until it is stopped; returns its exit code. It listens on this machine only."""
+def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, browser: bool, ready: Ready) -> int:
+    """Run JupyterLab on `folder` until it is stopped; returns its exit code. It listens on this machine only.
+
+    Args:
+        settings: from `write_settings`.
+        first: the notebook to show first.
+        token: what the address must carry to be let in.
+        browser: whether to open a browser window.
+        ready: called once the server answers.
+    """
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={folder}",
@@ -49,10 +88,20 @@ def start(folder: Path, first: Path, port: int, token: str, *, browser: bool) ->
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container or a rescue disk: there is no other user
-    environment = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ}
+    config = os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH", "")]))
+    environment = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, "JUPYTER_CONFIG_PATH": config}
     server = subprocess.Popen(command, env=environment)
+    while server.poll() is None and not _answers(port):
+        time.sleep(0.1)
+    if server.poll() is None:
+        ready()
     while True:
         try:
             return server.wait()
         except KeyboardInterrupt:
             continue  # JupyterLab has the same signal, and asks before it stops
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

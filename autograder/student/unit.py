@@ -14,6 +14,8 @@ from autograder.student.sidecar import Exercise, Sidecar, course_folder, read_si
 from autograder.student.table import as_html, as_text
 from autograder.student.texts import Texts, read_catalog
 
+UNKNOWN_EXERCISE = "There is no exercise {name} here; the exercises are: {known}."
+
 
 def open_unit(unit: str) -> Unit:
     """Open `unit` in this notebook. Call it from the notebook itself: the caller's globals are what is checked."""
@@ -81,8 +83,8 @@ class Unit:
     def _exercise(self, exercise: str) -> Exercise:
         if exercise not in self.sidecar.exercises:
             known = ", ".join(sorted(self.sidecar.exercises))
-            unknown = self.texts("There is no exercise {name} here; the exercises are: {known}.", name=exercise, known=known)
-            raise LookupError(unknown)
+
+            raise LookupError(self.texts(UNKNOWN_EXERCISE, name=exercise, known=known))
         return self.sidecar.exercises[exercise]
 
 

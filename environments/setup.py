@@ -1,0 +1,123 @@
+"""Make `.venv` at the top of this checkout, with the locked packages and the `ustod` command in it.
+
+usage: python3 environments/setup.py student|server|development
+
+Run by `make`. Only the standard library is used. A second run finds everything in place and ends at once; a run that
+was cut short is taken up again by the next one. Nothing outside the checkout is changed, except that root on Debian or
+Ubuntu gets the system packages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+import venv
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+VENV = TOP / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+OLDEST = (3, 11)
+
+#: PyTorch's own index of builds without CUDA: 200 MB instead of several GB. Asked only if it answers quickly.
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+INDEX_SECONDS = 3
+
+#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets, a browser for tests.
+SYSTEM = {"bwrap": "bubblewrap", "npm": "npm"}
+SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+
+
+def main() -> None:
+    """Bring the environment of the profile named on the command line up to date."""
+    profile = sys.argv[1] if len(sys.argv) == 2 else ""
+    locked = TOP / "environments" / "requirements" / f"{profile}.txt"
+    if not locked.is_file():
+        sys.exit("usage: python3 environments/setup.py student|server|development")
+    if sys.version_info < OLDEST:
+        have = ".".join(map(str, sys.version_info[:2]))
+        sys.exit(f"Ustod needs Python 3.11 or newer, not {have}. Install one, then run: make PYTHON=/path/to/python3")
+    install_system_packages(SYSTEM | (SYSTEM_FOR_TESTS if profile == "development" else {}))
+    fingerprint = fingerprint_of(locked)
+    stamp = VENV / f".ustod-{profile}"
+    if stamp.is_file() and stamp.read_text() == fingerprint and PYTHON.exists():
+        return
+    make_venv()
+    install(locked)
+    stamp.write_text(fingerprint)
+
+
+def fingerprint_of(locked: Path) -> str:
+    """Changes whenever the environment must be brought up to date, or the checkout has moved."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {TOP}".encode())
+    for path in (locked, TOP / "pyproject.toml"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def make_venv() -> None:
+    """A virtual environment that runs; one that was cut short, or whose Python is gone, is made anew."""
+    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0:
+        return
+    print(f"Making the virtual environment {VENV}", flush=True)
+    try:
+        venv.create(VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
+    except (subprocess.CalledProcessError, OSError) as error:
+        command = "apt-get install python3-venv"
+        sys.exit(f"No virtual environment could be made in {VENV} ({error}); on Debian or Ubuntu run: {command}")
+
+
+def install(locked: Path) -> None:
+    """Install the locked packages and this checkout itself."""
+    print("Installing the locked packages; the first time this takes some minutes", flush=True)
+    index = ["--extra-index-url", TORCH_CPU_INDEX] if sys.platform == "linux" and answers(TORCH_CPU_INDEX) else []
+    pip("install", *index, "-r", str(locked))
+    pip("install", "--no-deps", "--no-build-isolation", "-e", str(TOP))
+
+
+def answers(url: str) -> bool:
+    """Whether `url` answers within `INDEX_SECONDS`."""
+    try:
+        with urllib.request.urlopen(f"{url}/torch/", timeout=INDEX_SECONDS):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def pip(*arguments: str) -> None:
+    """Run pip; on failure show what it said and stop."""
+    command = [str(PYTHON), "-m", "pip", *arguments, "--disable-pip-version-check"]
+    log = VENV / "setup.log"
+    with log.open("ab") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT)
+    if done.returncode:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        sys.exit(f"{last}\nInstalling failed; the whole account is in {log}. Run the same command to go on.")
+
+
+def install_system_packages(wanted: dict[str, str]) -> None:
+    """Install the packages of programs that are missing, where we may; say how to where we may not."""
+    missing = sorted({package for program, package in wanted.items() if not shutil.which(program)})
+    if not missing or sys.platform != "linux":
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if not shutil.which("apt-get"):
+        print(f"Not found: {', '.join(missing)}. Install them with your system's package manager; going on without.")
+    elif os.geteuid() != 0:
+        print(f"Not found: {', '.join(missing)}. Going on without; to install them run:\n  sudo {' '.join(command)}")
+    else:
+        print(f"Installing system packages: {', '.join(missing)}", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "env": environment}
+        subprocess.run(["apt-get", "update"], **quiet)
+        done = subprocess.run(command, **quiet)
+        if done.returncode:
+            print(f"{done.stderr[-500:]}\nThey could not be installed; going on without.")
+
+
+if __name__ == "__main__":
+    main()

@@ -174,6 +174,24 @@ def grade(
 
 
 @app.command()
+def collect(
+    paths: Annotated[list[Path], typer.Argument(help="Zips, folders of students' folders, or notebooks.")],
+    course: CourseFolder = Path(),
+    student: Annotated[Optional[str], typer.Option(help="Whose work it is; else the zip's or folder's name.")] = None,
+) -> None:
+    """Take submissions from a stick, e-mail or the download of an LMS into submitted/."""
+    from autograder.grading.collect import collect as take
+    from autograder.grading.course import open_course
+
+    done = take(open_course(course), paths, student)
+    for name in done.taken:
+        console.print(f"taken: {name}", highlight=False)
+    console.print(f"{len(done.taken)} taken, {len(done.unchanged)} unchanged, {len(done.problems)} problems")
+    if done.problems:
+        raise UstodError(" ".join(done.problems))
+
+
+@app.command()
 def demo(
     unit: Annotated[str, typer.Argument(help="The unit to show.")] = "u04",
     out: Annotated[Path, typer.Option("--out", help="The folder of the demonstration course.")] = Path("demo"),

@@ -13,6 +13,7 @@ import nbformat
 from autograder.authoring.build import build_course
 from autograder.authoring.notebook import put_answers
 from autograder.authoring.unit import Unit
+from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.student.grade import SEED_VARIABLE
 
@@ -28,7 +29,7 @@ def stock_scores(unit: Unit, answers: Mapping[str, Mapping[str, str]], seed: int
     build_course([unit], "en", folder)
     submit(unit.name, answers, folder)
     command = [sys.executable, "-m", "nbgrader", "autograde", unit.name, "--log-level=ERROR"]
-    environment = {**os.environ, SEED_VARIABLE: str(seed), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, **OFFLINE, SEED_VARIABLE: str(seed)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise UstodError(f"Stock nbgrader could not grade {unit.name}: {done.stderr.strip()[-2000:]}")

@@ -13,9 +13,9 @@ import nbformat
 from autograder.authoring.catalog import read_catalog
 from autograder.authoring.notebook import build_notebook
 from autograder.authoring.unit import Unit
+from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
 from autograder.files import write_text
-from autograder.programs import put_own_programs_on_path
 from autograder.student.sidecar import SIDECAR
 
 EDITIONS = ("class", "self-study")

@@ -63,7 +63,8 @@ def read_catalog(unit: Unit, language: str) -> Catalog:
     try:
         entries = [entry for entry in polib.pofile(str(path)) if not entry.obsolete]
     except OSError as error:
-        raise AuthorMistake(path, 1, f"this is not a gettext catalog: {error}.") from None
+        line = re.search(r"line (\d+)", str(error))
+        raise AuthorMistake(path, int(line[1]) if line else 1, f"this is not a gettext catalog: {error}.") from None
     finished = [entry for entry in entries if entry.msgstr and not entry.fuzzy]
     for entry in finished:
         for what, pattern in _FIXED.items():

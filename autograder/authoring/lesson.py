@@ -85,6 +85,9 @@ def read_cells(path: Path, *, require_markers: bool = True) -> Iterator[Cell]:
     text = path.read_text(encoding="utf-8")
     lines = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"# %%", line)]
     parsed = [cell for cell in jupytext.reads(text, fmt="py:percent").cells]
+    if len(parsed) < len(lines):
+        inside = next((n for n in lines if not _is_python(text.splitlines()[: n - 1])), lines[0])
+        raise AuthorMistake(path, inside, "this looks like the start of a cell but stands inside another statement.")
     parsed = parsed[len(parsed) - len(lines) :]  # what stands before the first marker is not a cell
     for cell, line in zip(parsed, lines, strict=True):
         metadata = {name: value for name, value in cell.metadata.items() if name not in _JUPYTEXTS_OWN}
@@ -131,6 +134,14 @@ def _check_python(path: Path, line: int, source: str) -> None:
         ast.parse(source)
     except SyntaxError as error:
         raise AuthorMistake(path, line + (error.lineno or 1), f"this is not Python: {error.msg}.") from None
+
+
+def _is_python(lines: list[str]) -> bool:
+    try:
+        ast.parse("\n".join(lines))
+    except SyntaxError:
+        return False
+    return True
 
 
 def _check_markers(path: Path, line: int, source: str) -> None:

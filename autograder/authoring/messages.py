@@ -13,8 +13,8 @@ from autograder.authoring.lesson import Kind
 from autograder.authoring.mistakes import AuthorMistake, line_of
 from autograder.authoring.unit import Unit
 
-_FENCE = re.compile(r"^(```|~~~)")
-_KEEPS_LINES = re.compile(r"^\s*([#>|]|[-*+] |\d+[.)] )", re.M)
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+_KEEPS_LINES = re.compile(r"^\s*([#>|]|[-*+] |\d+[.)] )|^(    |\t)|(  |\\)$|^(=+|-+)\s*$", re.M)
 
 
 class Role(StrEnum):
@@ -67,26 +67,33 @@ def messages(unit: Unit) -> Iterator[Message]:
 def paragraphs(markdown: str) -> Iterator[tuple[str, int]]:
     """The blocks of a markdown text with the number of their first line from 0.
 
-    A block ends at an empty line; a fenced block of code is one block. The lines of a plain paragraph are joined, so
-    that wrapping it anew does not make its translation stale; lists, tables, headings and quotations keep their lines.
+    A block ends at an empty line; a fenced block of code is a block of its own. The lines of a plain paragraph are
+    joined, so that wrapping it anew does not make its translation stale; whatever else markdown knows keeps its lines.
     """
-    block: list[str] = []
-    start = 0
-    fenced = False
-    for number, line in enumerate([*markdown.split("\n"), ""]):
-        if _FENCE.match(line.strip()):
-            fenced = not fenced
-        if line.strip() or fenced:
-            if not block:
-                start = number
+    for start, block in _blocks(markdown.split("\n")):
+        text = "\n".join(block)
+        keeps = _FENCE.match(text) or _KEEPS_LINES.search(text)
+        yield (text if keeps else " ".join(text.split())), start
+
+
+def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    start, block, fence = 0, list[str](), ""
+    for number, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if fence:
             block.append(line)
-        elif block:
-            text = "\n".join(block)
-            plain = not _FENCE.match(text) and not _KEEPS_LINES.search(text)
-            yield (" ".join(text.split()) if plain else text), start
-            block = []
+            if mark and mark[1].startswith(fence) and line.strip() == mark[1]:
+                yield start, block
+                block, fence = [], ""
+        elif mark or not line.strip():
+            if block:
+                yield start, block
+            start, block, fence = (number, [line], mark[1]) if mark else (number, [], "")
+        else:
+            start = start if block else number
+            block.append(line)
     if block:
-        yield "\n".join(block), start
+        yield start, block
 
 
 def translatable(paragraph: str) -> bool:

@@ -154,9 +154,9 @@ def _constant_edits(node: ast.Constant) -> Iterator[tuple[ast.AST, str, Edit]]:
     if isinstance(value, bool):
         yield node, f"{value} becomes {not value}", _set_value(not value)
     elif isinstance(value, int | float):
-        yield node, f"{value} becomes {value + 1}", _set_value(value + 1)
-        if value:
-            yield node, f"{value} becomes {value - 1}", _set_value(value - 1)
+        for changed in (value + 1, value - 1) if value else (value + 1,):
+            if changed != value:  # a number as large as 1e30 stays what it is
+                yield node, f"{value} becomes {changed}", _set_value(changed)
 
 
 def _set_value(value: object) -> Edit:

@@ -45,6 +45,7 @@ def build_notebook(unit: Unit, catalog: Catalog, edition: str) -> Built:
     if stale:
         banner = Texts(catalog.language)(STALE_BANNER, count=stale)
         cells.insert(1, new_markdown_cell(banner, id="stale-banner"))
+    _distinct_ids(cells)  # before nbformat sees them: it mends a double with a random one
     notebook = new_notebook(
         cells=cells,
         metadata={
@@ -54,7 +55,6 @@ def build_notebook(unit: Unit, catalog: Catalog, edition: str) -> Built:
         },
     )
     notebook.nbformat_minor = 5
-    _distinct_ids(notebook)
     return Built(notebook, build_sidecar(unit, catalog, edition), stale)
 
 
@@ -113,10 +113,10 @@ def _node(cell: Cell, source: str, unit: Unit, number: int) -> NotebookNode:
     return node
 
 
-def _distinct_ids(notebook: NotebookNode) -> None:
+def _distinct_ids(cells: list[NotebookNode]) -> None:
     """Two cells with the same text get ids of their own; the same text keeps its id from build to build."""
     seen: dict[str, int] = {}
-    for cell in notebook.cells:
+    for cell in cells:
         seen[cell.id] = seen.get(cell.id, 0) + 1
         if seen[cell.id] > 1:
             cell.id = f"{cell.id}-{seen[cell.id]}"

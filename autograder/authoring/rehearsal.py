@@ -27,6 +27,7 @@ from autograder.authoring.lesson import Cell, Kind, stub_of
 from autograder.authoring.mutants import Mutant
 from autograder.authoring.notebook import build_sidecar
 from autograder.authoring.unit import Unit
+from autograder.environment import die_with_parent
 from autograder.errors import UstodError
 from autograder.student.protocol import Check
 from autograder.student.running import Outcome, State, run_check
@@ -132,6 +133,7 @@ def in_child(work: Callable[[], T], limit: float) -> T:
 
 
 def _send(work: Callable[[], object], pipe: Connection) -> None:
+    die_with_parent()
     try:
         message = ("done", work())
     except BaseException:
@@ -145,7 +147,7 @@ class _Notebook:
     """A namespace in which cells are executed, in a folder of its own."""
 
     def __init__(self, unit: Unit) -> None:
-        os.environ.update(MPLBACKEND="Agg", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+        os.environ["MPLBACKEND"] = "Agg"
         self.unit = unit
         self.module = ModuleType("__main__")
         sys.modules["__main__"] = self.module
@@ -153,7 +155,9 @@ class _Notebook:
         os.chdir(self.folder.name)
         sidecar = build_sidecar(unit, Catalog("en", {}), "class")
         Path(SIDECAR).write_text(sidecar.to_json(), encoding="utf-8")
-        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for the child's whole life)
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # for the child's whole life: cells print, and so do libraries in C
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
 
     @property
     def namespace(self) -> dict[str, Any]:

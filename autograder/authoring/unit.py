@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
+import traceback
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +128,9 @@ def read_unit(folder: Path) -> Unit:
     Raises:
         AuthorMistake: with file and line, if the parts are malformed or do not fit together.
     """
+    for name in ("unit.toml", "lesson.py", "checks.py"):
+        if not (folder / name).is_file():
+            raise AuthorMistake(folder / name, 1, "this file of the unit is missing.")
     about = _read_about(folder / "unit.toml")
     lesson = read_lesson(folder / "lesson.py")
     source = (folder / "checks.py").read_text(encoding="utf-8")
@@ -140,14 +145,43 @@ def _read_about(path: Path) -> UnitFile:
     try:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise AuthorMistake(path, getattr(error, "lineno", 1), f"this is not TOML: {error}.") from None
+        line = re.search(r"line (\d+)", str(error))
+        number = int(line[1]) if line else text.count("\n") + 1
+        raise AuthorMistake(path, number, f"this is not TOML: {error}.") from None
     try:
         return UnitFile.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"]]
-        line = line_of(text, rf"^\s*\"?{place[-1]}\"?\s*=") if place else 1
-        raise AuthorMistake(path, line, f"{'.'.join(place)}: {first['msg'].lower()}.") from None
+        raise AuthorMistake(path, _line_of_key(text, place), f"{'.'.join(place)}: {first['msg'].lower()}.") from None
+
+
+def _line_of_key(text: str, place: list[str]) -> int:
+    """The line of `text` that sets the key at `place`, or else the one that opens the table nearest to it."""
+    table: list[str] = []
+    best, found = 0, 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("["):
+            table = _keys(f"{line.split(']')[0].lstrip('[')}.x = 1")[:-1]
+            keys = table
+        else:
+            keys = [*table, *_keys(f"{line.split('=')[0]} = 1")] if "=" in line else []
+        if len(keys) > best and keys == place[: len(keys)]:
+            best, found = len(keys), number
+    return found
+
+
+def _keys(line: str) -> list[str]:
+    """The parts of the dotted key of a line such as ``a."b.c" = 1``; none where it has no key."""
+    try:
+        inner: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return []
+    keys = []
+    while isinstance(inner, dict) and inner:
+        key, inner = next(iter(inner.items()))
+        keys.append(key)
+    return keys
 
 
 def _read_checks(path: Path, source: str) -> list[Check]:
@@ -158,10 +192,13 @@ def _read_checks(path: Path, source: str) -> list[Check]:
     if "'''" in source:
         line = line_of(source, "'''")
         raise AuthorMistake(path, line, "write strings without three single quotes; the build puts the file in them.")
+    name = f"{CHECK_FILE} of {path.parent.name}>"
     try:
-        return load_checks(source, f"{CHECK_FILE} of {path.parent.name}>")
+        return load_checks(source, name)
     except Exception as error:
-        raise AuthorMistake(path, 1, f"the file cannot be loaded: {type(error).__name__}: {error}.") from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        line = next((number for number in reversed(lines) if number), 1)
+        raise AuthorMistake(path, line, f"the file cannot be loaded: {type(error).__name__}: {error}.") from error
 
 
 def _hold_together(unit: Unit) -> None:
@@ -170,7 +207,7 @@ def _hold_together(unit: Unit) -> None:
     exercises = unit.lesson.of(Kind.EXERCISE)
     names: set[str] = set()
     for check in unit.checks:
-        line = line_of(unit.checks_source, rf"^def {check.name}\b")
+        line = check.function.__code__.co_firstlineno
         if check.exercise not in exercises:
             raise AuthorMistake(path, line, f"the check {check.name} is of the unknown exercise {check.exercise}.")
         if check.name in names:

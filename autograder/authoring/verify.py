@@ -17,6 +17,7 @@ from autograder.authoring.mutants import mutants
 from autograder.authoring.rehearsal import Rehearsal, kill_mutants, rehearse, untouched, warm_up
 from autograder.authoring.unit import Unit, read_unit
 from autograder.authoring.variants import Variant, read_variants
+from autograder.environment import die_with_parent, work_offline
 from autograder.errors import UstodError
 from autograder.student.rng import fresh_seed
 from autograder.student.running import State
@@ -61,7 +62,8 @@ class Verdict:
 def verify(folders: Sequence[Path], workers: int, say: Callable[[Verdict], None]) -> list[Verdict]:
     """Examine the units in `folders`, several at a time, and report each as it is done."""
     verdicts = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=die_with_parent, max_tasks_per_child=1) as pool:
         for verdict in pool.map(examine, folders):
             say(verdict)
             verdicts.append(verdict)
@@ -70,6 +72,7 @@ def verify(folders: Sequence[Path], workers: int, say: Callable[[Verdict], None]
 
 def examine(folder: Path, seeds: Sequence[int] | None = None) -> Verdict:
     """Put the unit in `folder` through every gate."""
+    work_offline()
     verdict = Verdict(folder.name)
     try:
         verdict.gates.extend(_gates(read_unit(folder), list(seeds or [fresh_seed() for _ in range(SEEDS)])))

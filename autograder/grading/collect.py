@@ -79,7 +79,7 @@ def _unzip(path: Path, folder: Path) -> None:
             for entry in entries:
                 name = PurePosixPath(entry.filename)
                 if name.is_absolute() or ".." in name.parts:
-                    raise UstodError(f"The zip {path} has a file outside itself, {entry.filename!r}; it was left alone.")
+                    raise UstodError(f"The zip {path} has a file outside it, {entry.filename!r}; it is left alone.")
                 target = Path(archive.extract(entry, folder))
                 when = time.mktime((*entry.date_time, 0, 0, -1))
                 os.utime(target, (when, when))

@@ -16,8 +16,8 @@ from traitlets import import_item
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
-from autograder.programs import put_own_programs_on_path
 
 # nbgrader's queries make SQLAlchemy 2 warn on every submission; no user can do anything about it.
 warnings.filterwarnings("ignore", module=r"nbgrader\.")
@@ -32,6 +32,10 @@ class Course:
     """
 
     root: Path
+
+    def __reduce__(self) -> tuple[type[Course], tuple[Path]]:
+        """Only the root goes to another process: a configuration may hold classes that cannot be sent."""
+        return Course, (self.root,)
 
     @cached_property
     def config(self) -> Config:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
+from autograder.environment import die_with_parent
 from autograder.errors import UstodError
 from autograder.files import write_text
 from autograder.grading.course import Course
@@ -61,15 +62,13 @@ def grade(
     problems: dict[str, str] = {}
     graded: list[str] = []
     progress(0, len(tasks))
-    with local_pool(workers) as pool:
-        for done, result in enumerate(_results(pool, tasks), 1):
-            if result.problem:
-                problems[result.task.student] = result.problem
-            else:
-                record(result)
-                graded.append(result.task.student)
-            progress(done, len(tasks))
-    _write_problems(course, assignment, problems)
+    for done, result in enumerate(_results(tasks, workers), 1):
+        if problem := result.problem or _record(result):
+            problems[result.task.student] = problem
+        else:
+            graded.append(result.task.student)
+        progress(done, len(tasks))
+    _write_problems(course, assignment, chosen, problems)
     planned = {task.student for task in tasks}
     return Grading(assignment, sorted(graded), [s for s in chosen if s not in planned], problems)
 
@@ -77,23 +76,42 @@ def grade(
 @contextmanager
 def local_pool(workers: int) -> Iterator[Executor]:
     """Worker processes on this machine; each starts clean, since nbgrader changes a process's working folder."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=die_with_parent) as pool:
         yield pool
 
 
-def _results(pool: Executor, tasks: Iterable[Task]) -> Iterator[Result]:
-    futures = {pool.submit(run, task): task for task in tasks}
-    for future in as_completed(futures):
-        try:
-            yield future.result()
-        except BrokenProcessPool:
-            sentence = "A worker process died while it was graded; grade again, and look at this submission first."
-            yield Result(futures[future], problem=sentence)
+def _results(tasks: Iterable[Task], workers: int) -> Iterator[Result]:
+    """The result of every task. One that kills its worker breaks the pool for others, so those are run again alone."""
+    broken: list[Task] = []
+    with local_pool(workers) as pool:
+        futures = {pool.submit(run, task): task for task in tasks}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                broken.append(futures[future])
+    for task in broken:
+        with local_pool(1) as pool:
+            try:
+                yield pool.submit(run, task).result()
+            except BrokenProcessPool:
+                sentence = f"The submission {task.submitted} killed the process that graded it; look into its notebook."
+                yield Result(task, problem=sentence)
 
 
-def _write_problems(course: Course, assignment: str, problems: dict[str, str]) -> None:
+def _record(result: Result) -> str:
+    """Record `result`; a sentence if that is not possible."""
+    try:
+        record(result)
+    except Exception as error:
+        return f"The result of {result.task.submitted} could not be recorded: {type(error).__name__}: {error}"
+    return ""
+
+
+def _write_problems(course: Course, assignment: str, chosen: Iterable[str], problems: dict[str, str]) -> None:
     path = course.root / "problems.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known[assignment] = problems
+    others = {student: problem for student, problem in known.get(assignment, {}).items() if student not in chosen}
+    known[assignment] = others | problems
     if any(known.values()) or path.is_file():
         write_text(path, json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,8 +14,10 @@ import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
-from nbgrader.utils import find_all_files, setenv
+from nbgrader.utils import find_all_files, is_grade, is_locked, is_solution, setenv
 
+from autograder.environment import OFFLINE
+from autograder.errors import UstodError
 from autograder.grading.plan import Task
 
 #: Steps of nbgrader that write the gradebook; `record` runs them.
@@ -51,6 +52,8 @@ def run(task: Task) -> Result:
         try:
             _copy_files(task, Path(folder))
             notebooks = {name: _grade_notebook(task, name, Path(folder)) for name in present}
+        except UstodError as error:
+            return Result(task, problem=str(error))
         except Exception as error:
             name = f"{task.submitted}"
             return Result(task, problem=f"The submission {name} could not be run: {type(error).__name__}: {error}")
@@ -72,20 +75,30 @@ def _copy_files(task: Task, folder: Path) -> None:
 
 def _grade_notebook(task: Task, name: str, folder: Path) -> str:
     notebook = nbformat.read(task.submitted / f"{name}.ipynb", as_version=nbformat.current_nbformat)
+    _check_graded_cells(task, name, notebook)
     resources = resources_of(task, name)
     resources["metadata"] = {"path": str(folder)}
     first, second = task.course.steps
     steps = [*first, *(step for step in second if step not in RECORDING)]
-    offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "MPLBACKEND": "Agg"}
-    before = {key: os.environ.get(key) for key in offline}
-    os.environ.update(offline)
-    try:
-        with setenv(NBGRADER_EXECUTION="autograde"):
-            notebook = apply(steps, task, notebook, resources)
-    finally:
-        for key, value in before.items():
-            os.environ.pop(key) if value is None else os.environ.update({key: value})
+    with setenv(NBGRADER_EXECUTION="autograde", **OFFLINE):
+        notebook = apply(steps, task, notebook, resources)
     return f"{nbformat.writes(notebook)}\n"
+
+
+def _check_graded_cells(task: Task, name: str, notebook: NotebookNode) -> None:
+    """Say in a sentence what nbgrader would stop on with a `KeyError`: a graded cell copied, or made by the student."""
+    with task.course.gradebook() as gradebook:
+        known = {cell.name for cell in gradebook.find_notebook(name, task.assignment).source_cells}
+    seen: set[str] = set()
+    for cell in notebook.cells:
+        if not (is_grade(cell) or is_solution(cell) or is_locked(cell)):
+            continue
+        grade_id = cell.metadata.nbgrader.get("grade_id")
+        if grade_id in seen or grade_id not in known:
+            what = "twice" if grade_id in seen else "that is not in the assignment"
+            place = task.submitted / f"{name}.ipynb"
+            raise UstodError(f"The notebook {place} has the graded cell {grade_id} {what}; delete it and grade again.")
+        seen.add(grade_id)
 
 
 def resources_of(task: Task, name: str) -> ResourcesDict:

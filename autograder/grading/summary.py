@@ -12,7 +12,7 @@ from autograder.grading.scores import Scored
 from autograder.grading.selfstudy import SelfCheck
 from autograder.student.running import State
 from autograder.student.sidecar import course_folder
-from autograder.student.table import LOOK, WORD, details
+from autograder.student.table import LOOK, WORD, details, points
 from autograder.student.texts import Texts, read_catalog
 
 
@@ -27,14 +27,16 @@ def class_table(course: Course, assignment: str) -> Table:
     with course.gradebook() as gradebook:
         known = gradebook.find_assignment(assignment)
         cells = [cell for notebook in known.notebooks for cell in notebook.grade_cells]
-        table = Table("student", title=assignment, title_justify="left")
-        for cell in cells:
-            table.add_column(cell.name.removesuffix("-check"), justify="right")
+        legend = ", ".join(f"{n} {cell.name.removesuffix('-check')}" for n, cell in enumerate(cells, 1))
+        table = Table(title=assignment, title_justify="left", caption=legend, caption_justify="left")
+        table.add_column("student", no_wrap=True)
+        for number, cell in enumerate(cells, 1):
+            table.add_column(f"{number}\n/{points(cell.max_score)}", justify="right")
         table.add_column(f"of {known.max_score:g}", justify="right")
         for submission in sorted(gradebook.assignment_submissions(assignment), key=lambda entry: entry.student.id):
             scores = {grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades}
             row = [f"{scores[cell.name]:g}" if cell.name in scores else "" for cell in cells]
-            table.add_row(submission.student.id, *row, f"{submission.score:g}")
+            table.add_row(Text(submission.student.id), *row, f"{submission.score:g}")
     return table
 
 
@@ -42,15 +44,15 @@ def exercise_table(result: SelfCheck) -> Table:
     """What a learner reads about their own notebook."""
     folder = course_folder(result.unit)
     texts = Texts(result.language, read_catalog(folder / "po", result.language) if folder else {})
-    total, points = sum(item.score for item in result.scored), sum(item.points for item in result.scored)
-    title = f"{result.unit}: {total:g} / {points:g}"
+    total, most = sum(item.score for item in result.scored), sum(item.points for item in result.scored)
+    title = f"{result.unit}: {points(total)} / {points(most)}"
     table = Table(
         texts("Result"), texts("Property"), texts("Points"), title=title, title_justify="left", show_lines=True
     )
     for item in result.scored:
         if not item.outcomes:
             state = State.TIMED_OUT if "Timeout" in item.error else State.CRASHED
-            table.add_row(texts(WORD[state]) if item.error else "", item.error or item.cell, _worth(item))
+            table.add_row(texts(WORD[state]) if item.error else "", Text(item.error or item.cell), _worth(item))
         for outcome in item.outcomes:
             more = [f"{d.label}: {d.text}" if d.label else d.text for d in details(outcome, texts)]
             mark = f"{LOOK[outcome.state][0]} {texts(WORD[outcome.state])}"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.files import write_text
 
@@ -89,7 +90,7 @@ def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, b
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container or a rescue disk: there is no other user
     config = os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH", "")]))
-    environment = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, "JUPYTER_CONFIG_PATH": config}
+    environment = {**OFFLINE, **os.environ, "JUPYTER_CONFIG_PATH": config}
     server = subprocess.Popen(command, env=environment)
     while server.poll() is None and not _answers(port):
         time.sleep(0.1)

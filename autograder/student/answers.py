@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
-from autograder.student.protocol import TimeLimit, Wrong
+from autograder.student.protocol import NotAttempted, TimeLimit, Wrong
 
 _MARK = "__ustod_student_error__"
 #: Frames of checks carry this at the start of their file name, so that a traceback never quotes a hidden check.
 CHECK_FILE = "<checks"
-
-
-class NotAttempted(Exception):
-    """The learner has not defined a name that the check needs."""
 
 
 class Answers:
@@ -84,17 +80,32 @@ class Proxy:
         return str(_guard(lambda: repr(self._target)))
 
 
-def is_students(error: BaseException) -> bool:
-    """Whether the learner's code, rather than the check's, raised `error`."""
-    return error.__dict__.get(_MARK) is True
+def is_students(error: BaseException, namespace: Mapping[str, Any], check_file: str) -> bool:
+    """Whether the learner's code, rather than the check's, raised `error`.
+
+    A proxy has marked it; or, where the check met an object of the learner's without one (an element of a list, say),
+    the traceback goes from the check into a function of the learner's `namespace`.
+    """
+    if _own(error, "__dict__").get(_MARK) is True:
+        return True
+    deepest: object = None
+    for frame in _frames(_own(error, "__traceback__")):
+        if frame.f_code.co_filename == check_file:
+            deepest = check_file
+        elif frame.f_globals is namespace:
+            deepest = namespace
+    return deepest is namespace
 
 
-def students_traceback(error: BaseException) -> str:
-    """The traceback of `error` from the learner's first line on, without a line of any check."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith(CHECK_FILE) and frame.filename != __file__]
-    theirs = theirs[next((i for i, frame in enumerate(theirs) if not _is_ours(frame.filename)), 0) :]
-    last = traceback.format_exception_only(error)
+def students_traceback(error: BaseException, check_file: str) -> str:
+    """The traceback of `error` from the learner's first line on, without a line of the check in `check_file`."""
+    frames = traceback.extract_tb(_own(error, "__traceback__"))
+    theirs = [frame for frame in frames if frame.filename not in (check_file, __file__)]
+    theirs = theirs[next((i for i, frame in enumerate(theirs) if not _is_ours(frame.filename)), len(theirs)) :]
+    try:
+        last = traceback.format_exception_only(error)
+    except Exception:  # an exception that cannot even be looked at
+        last = [type(error).__name__]
     return "".join(traceback.format_list(theirs) + last).rstrip()
 
 
@@ -108,16 +119,25 @@ def _guard(act: Callable[[], Any]) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if not isinstance(error, Wrong | TimeLimit) and not _raised_by_check(error.__traceback__):
-            error.__dict__[_MARK] = True
+        if not isinstance(error, Wrong | TimeLimit) and not _raised_by_check(_own(error, "__traceback__")):
+            _own(error, "__dict__")[_MARK] = True
         raise
+
+
+def _own(error: BaseException, name: str) -> Any:
+    """The attribute that every exception has, whatever the class of this one says about attributes."""
+    return BaseException.__dict__[name].__get__(error)
+
+
+def _frames(where: TracebackType | None) -> Iterator[FrameType]:
+    while where is not None:
+        yield where.tb_frame
+        where = where.tb_next
 
 
 def _raised_by_check(where: TracebackType | None) -> bool:
     """A function that the check passed in, and that failed inside the learner's call, is the check's own fault."""
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    return where is not None and where.tb_frame.f_code.co_filename.startswith(CHECK_FILE)
+    return any(frame.f_code.co_filename.startswith(CHECK_FILE) for frame in _frames(where))
 
 
 def _wrap(value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import cleandoc
 from typing import Any
 
 CheckFunction = Callable[[Any, Any], None]
@@ -42,7 +43,7 @@ class Check:
     @classmethod
     def of(cls, function: CheckFunction, exercise: str, points: float, seconds: float) -> Check:
         """The check that `function` describes; its docstring becomes the sentence."""
-        paragraph = (function.__doc__ or "").strip().split("\n\n")[0]
+        paragraph = cleandoc(function.__doc__ or "").split("\n\n")[0]
         return cls(exercise, function.__name__, " ".join(paragraph.split()), points, seconds, function)
 
 
@@ -85,6 +86,10 @@ class Wrong(AssertionError):
         self.evidence = evidence
 
 
+class NotAttempted(Exception):
+    """The learner has not defined a name that the check needs."""
+
+
 class TimeLimit(BaseException):
     """The time of a check is over; not an `Exception`, so that a learner's ``except Exception`` does not swallow it."""
 
@@ -105,6 +110,10 @@ def expect(holds: object, *, hint: str = "", **evidence: Any) -> None:
         raise Wrong(hint, evidence)
 
 
+#: Caught by a wide kind, such as `RuntimeError` for a stub's `NotImplementedError`, but never what a check means by it.
+_NEVER_MEANT = (Wrong, NotAttempted, TimeLimit, NotImplementedError, KeyboardInterrupt)
+
+
 @contextmanager
 def raises(*kinds: type[BaseException], hint: str = "", **evidence: Any) -> Iterator[None]:
     """Fail the check unless the body raises one of `kinds`; any other exception goes on as the learner's crash.
@@ -114,6 +123,8 @@ def raises(*kinds: type[BaseException], hint: str = "", **evidence: Any) -> Iter
     """
     try:
         yield
-    except kinds:
+    except kinds as error:
+        if isinstance(error, _NEVER_MEANT) and type(error) not in kinds:
+            raise
         return
     raise Wrong(hint, evidence)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from autograder.student.answers import Answers, NotAttempted, is_students, students_traceback
-from autograder.student.protocol import Check, TimeLimit, Wrong
+from autograder.student.answers import Answers, is_students, students_traceback
+from autograder.student.protocol import Check, NotAttempted, TimeLimit, Wrong
 from autograder.student.rng import Rng, seeded_globals
+from autograder.student.silence import silence
 
 #: A check that sleeps uses no CPU time; it is stopped after this many times its CPU limit on the wall clock.
 WALL_PER_CPU = 10
-SHOWN_CHARACTERS = 400
+#: Seconds between one `TimeLimit` and the next, for code that swallows the first.
+AGAIN = 0.5
+SHOWN_CHARACTERS, CUT = 400, " … "
 
 
 class State(StrEnum):
@@ -80,46 +82,52 @@ def run_check(check: Check, namespace: Mapping[str, Any], seed: int) -> Outcome:
     points, must not depend on it.
     """
     rng = Rng(seed, check.exercise, check.name)
-
-    def outcome(state: State, **more: Any) -> Outcome:
-        return Outcome(check.name, check.sentence, check.points, state, seed=seed, **more)
-
+    found: dict[str, Any]
     try:
-        with (
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            seeded_globals(rng.number),
-            time_limit(check.seconds),
-        ):
-            check.function(Answers(namespace), rng)
-    except KeyboardInterrupt:
-        raise
+        with silence(), seeded_globals(rng.number), time_limit(check.seconds):
+            found = _attempt(check, namespace, rng)
     except TimeLimit:
-        return outcome(State.TIMED_OUT)
+        found = {"state": State.TIMED_OUT}
+    return Outcome(check.name, check.sentence, check.points, seed=seed, **found)
+
+
+def _attempt(check: Check, namespace: Mapping[str, Any], rng: Rng) -> dict[str, Any]:
+    """Call `check` and describe what happened. Descriptions run the learner's code too, such as a `__repr__`."""
+    file = check.function.__code__.co_filename
+    try:
+        check.function(Answers(namespace), rng)
+    except (KeyboardInterrupt, TimeLimit):
+        raise
     except NotAttempted as error:
-        return outcome(State.NOT_ATTEMPTED, missing=str(error))
+        return {"state": State.NOT_ATTEMPTED, "missing": str(error)}
     except BaseException as error:
-        if isinstance(error, AssertionError) and not is_students(error):
-            wrong = error if isinstance(error, Wrong) else Wrong(str(error), {})
-            return outcome(State.WRONG, hint=wrong.hint, evidence={k: shown(v) for k, v in wrong.evidence.items()})
-        if isinstance(error, NotImplementedError) and is_students(error):
-            return outcome(State.NOT_ATTEMPTED)
-        if is_students(error):
-            return outcome(State.CRASHED, traceback=students_traceback(error))
-        return outcome(State.FAULT, traceback="".join(traceback.format_exception(error)).rstrip())
-    return outcome(State.RIGHT)
+        if not is_students(error, namespace, file):
+            if isinstance(error, AssertionError):
+                wrong = error if isinstance(error, Wrong) else Wrong(str(error), {})
+                evidence = {name: shown(value) for name, value in wrong.evidence.items()}
+                return {"state": State.WRONG, "hint": wrong.hint, "evidence": evidence}
+            return {"state": State.FAULT, "traceback": "".join(traceback.format_exception(error)).rstrip()}
+        if isinstance(error, NotImplementedError):
+            return {"state": State.NOT_ATTEMPTED}
+        return {"state": State.CRASHED, "traceback": students_traceback(error, file)}
+    return {"state": State.RIGHT}
 
 
 def shown(value: object) -> str:
-    """A text of at most `SHOWN_CHARACTERS` for a piece of evidence, cut in the middle if need be; never raises."""
+    """A text of at most `SHOWN_CHARACTERS` for a piece of evidence, cut in the middle if need be.
+
+    Whatever the value's own `__repr__` raises is told rather than raised, but for an interrupt and the end of the time.
+    """
     try:
         text = value if isinstance(value, str) and "\n" in value else repr(value)
-    except Exception as error:
+    except (KeyboardInterrupt, TimeLimit):
+        raise
+    except BaseException as error:
         text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
     if len(text) <= SHOWN_CHARACTERS:
         return text
-    half = SHOWN_CHARACTERS // 2
-    return f"{text[:half]} … {text[-half:]}"
+    half = (SHOWN_CHARACTERS - len(CUT)) // 2
+    return text[:half] + CUT + text[-half:]
 
 
 @contextmanager
@@ -127,14 +135,20 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise `TimeLimit` in the body after `seconds` of CPU time, or `WALL_PER_CPU` times as long on the clock.
 
     Works where the system has interval timers and on the main thread (notebook cells run there); elsewhere, as on
-    Windows, the body is not limited.
+    Windows, the body is not limited. Code that swallows the exception (a bare ``except:``) gains nothing by it: it is
+    raised again while the body goes on, and once more at its end.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    armed, over = True, False
+
     def stop(_signal: int, _frame: object) -> None:
-        raise TimeLimit
+        nonlocal over
+        if armed:
+            over = True
+            raise TimeLimit
 
     timers = (
         (signal.SIGPROF, signal.ITIMER_PROF, seconds),
@@ -145,12 +159,15 @@ def time_limit(seconds: float) -> Iterator[None]:
     started = time.monotonic()
     try:
         for _, timer, delay in timers:
-            signal.setitimer(timer, delay)
+            signal.setitimer(timer, delay, AGAIN)
         yield
     finally:
+        armed = False
         for _, timer, _ in timers:
             signal.setitimer(timer, 0)
         for number, handler in before:
             signal.signal(number, handler)
         if outer[0]:  # an alarm that somebody else had set goes on
             signal.setitimer(signal.ITIMER_REAL, max(outer[0] - (time.monotonic() - started), 0.001), outer[1])
+    if over:
+        raise TimeLimit

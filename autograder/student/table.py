@@ -81,7 +81,7 @@ def as_html(title: str, outcomes: Sequence[Outcome], notes: Sequence[str], texts
     foot = "".join(f'<p style="margin:4px 8px">{_code(note)}</p>' for note in notes)
     return (
         f'<div class="ustod" lang="{escape(texts.language)}" style="max-width:60em;line-height:1.45">'
-        '<table style="border-collapse:collapse;width:100%;text-align:left">'
+        '<table style="border-collapse:collapse;table-layout:auto;width:100%;text-align:left">'
         f'<caption style="text-align:left;font-weight:bold;padding:4px 8px">{escape(title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{foot}</div>"
     )
@@ -89,14 +89,16 @@ def as_html(title: str, outcomes: Sequence[Outcome], notes: Sequence[str], texts
 
 def _row(outcome: Outcome, graded: bool, texts: Texts) -> str:
     mark, colour = LOOK[outcome.state]
-    cell = 'style="padding:4px 8px;vertical-align:top;text-align:left;white-space:normal"'
+    cell = "padding:4px 8px;vertical-align:top;text-align:left"
     state = (
         f'<th scope="row" data-state="{outcome.state}" style="padding:4px 8px;vertical-align:top;white-space:nowrap;'
         f'text-align:left;border-left:4px solid {colour}">{mark} {escape(texts(WORD[outcome.state]))}</th>'
     )
     more = "".join(map(_detail, details(outcome, texts)))
-    worth = f"<td {cell}>{points(outcome.score)} / {points(outcome.points)}</td>" if graded else ""
-    return f"<tr>{state}<td {cell}>{_code(texts(outcome.sentence))}{more}</td>{worth}</tr>"
+    of_points = f"{points(outcome.score)} / {points(outcome.points)}" if outcome.points else ""
+    worth = f'<td style="{cell};white-space:nowrap">{of_points}</td>' if graded else ""
+    body = f'<td style="{cell};white-space:normal">{_code(texts(outcome.sentence))}{more}</td>'
+    return f"<tr>{state}{body}{worth}</tr>"
 
 
 def _detail(detail: Detail) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 LANGUAGES = ("en", "tg", "ru")
+_FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 class Texts:
-    """Translate a source text and fill its fields; a text without a translation stays as it is.
+    """Translate a source text and fill its ``{name}`` fields; a text without a translation stays as it is.
+
+    A field that nobody filled, and any other brace, is shown as it is written rather than raising in a learner's face.
 
     Args:
         language: one of `LANGUAGES`.
@@ -21,16 +25,9 @@ class Texts:
         self.language = language
         self._messages = {**(read_catalog(Path(__file__).parent / "po", language)), **(messages or {})}
 
-    def __call__(self, text: str, **fields: object) -> str:
+    def __call__(self, text: str, /, **fields: object) -> str:
         translated = self._messages.get(text) or text
-        return translated.format_map(_Lenient(fields)) if fields else translated
-
-
-class _Lenient(dict[str, object]):
-    """A field that nobody filled is shown as it is written rather than raising in a learner's face."""
-
-    def __missing__(self, name: str) -> str:
-        return "{" + name + "}"
+        return _FIELD.sub(lambda field: str(fields.get(field[1], field[0])), translated)
 
 
 @lru_cache

@@ -31,15 +31,21 @@ CHROMIUM = (
 )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+def start_browser(profile: Path) -> webdriver.Chrome:
+    """Chromium without a window, with a profile of its own."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for argument in (*CHROMIUM, f"--user-data-dir={tmp_path / 'chromium'}"):
+    for argument in (*CHROMIUM, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     driver.set_script_timeout(600)
+    return driver
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    driver = start_browser(tmp_path / "chromium")
     yield driver
     driver.quit()
 
@@ -52,9 +58,24 @@ class Lab:
         config.mkdir()
         (config / "jupyter_lab_config.json").write_text(json.dumps({"LabApp": {"expose_app_in_browser": True}}))
         environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(config), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "autograder.cli", "lab", "--lang", language, "--no-browser", "--dir", str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "autograder.cli",
+            "lab",
+            "--lang",
+            language,
+            "--no-browser",
+            "--dir",
+            str(folder),
+        ]
         self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self.url = self._url()
 

@@ -29,7 +29,8 @@ class OpenNotebook:
     def cell(self, grade_id: str) -> WebElement:
         """Scroll to the cell and give its element."""
         script = (
-            _NOTEBOOK + "const i = nb.widgets.findIndex(w => w.model.getMetadata('nbgrader')?.grade_id === arguments[0]);"
+            _NOTEBOOK
+            + "const i = nb.widgets.findIndex(w => w.model.getMetadata('nbgrader')?.grade_id === arguments[0]);"
             "if (i < 0) return null; nb.activeCellIndex = i; return nb.scrollToItem(i, 'center').then(() => i)"
         )
         index = self.browser.execute_script(script, grade_id)

@@ -1,0 +1,46 @@
+"""What the students of a class hand in, and what they must get for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autograder.authoring.lesson import Kind
+from autograder.authoring.unit import read_unit
+
+SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
+NAME = SUMS.name
+
+REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}
+CELL_SECONDS = 8
+
+#: What every student answers, and the points they must get: of sums.total (3) and of sums.over (3).
+CLASS: dict[str, tuple[dict[str, str], float, float]] = {
+    "Фирӯза Раҳимова": (REFERENCE, 3, 3),
+    "empty": ({}, 0, 0),
+    "half": ({"sums.total": "def total(numbers): return sum(numbers)"}, 3, 0),
+    "rejected": (REFERENCE | {"sums.over": "def over(n, limit): return [x for x in n if x >= limit]"}, 3, 2),
+    "crashing": (REFERENCE | {"sums.total": "def total(numbers): return numbers[0] + sum(numbers[1:])"}, 2, 3),
+    "looping": (REFERENCE | {"sums.over": "def over(n, limit):\n    while True: pass"}, 3, 0),
+    "stuck": (REFERENCE | {"sums.over": "while True: pass"}, 3, 0),
+    "noisy": (
+        {
+            "sums.total": "import logging, os, sys, warnings\n"
+            "logging.getLogger('noisy').addHandler(logging.StreamHandler(sys.stderr))\n"
+            "def total(numbers):\n"
+            "    print('out'); print('err', file=sys.stderr); warnings.warn('warn')\n"
+            "    logging.getLogger('noisy').warning('log'); os.write(2, b'descriptor')\n"
+            "    return sum(numbers)",
+            "sums.over": REFERENCE["sums.over"],
+        },
+        3,
+        3,
+    ),
+}
+
+Hand = Callable[..., Path]
+
+
+def total_of(student: str) -> float:
+    _, total, over = CLASS[student]
+    return total + over

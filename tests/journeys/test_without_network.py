@@ -1,0 +1,68 @@
+"""The whole way of a learner and an instructor on a machine that has no network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder.authoring.agreement import submit
+from autograder.authoring.build import build_course
+from autograder.authoring.lesson import Kind
+from autograder.authoring.unit import find_units, read_unit
+
+pytestmark = pytest.mark.slow
+
+#: In a network namespace of its own nothing can be reached; kernels still need the machine's own loopback.
+LOOPBACK_UP = """
+import fcntl, os, socket, struct, sys
+request = struct.pack("16sh", b"lo", 1)  # IFF_UP
+fcntl.ioctl(socket.socket(), 0x8914, request)  # SIOCSIFFLAGS
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def without_network(*command: str) -> subprocess.CompletedProcess[str]:
+    inside = ["unshare", "-rn", sys.executable, "-c", LOOPBACK_UP, *command]
+    return subprocess.run(inside, capture_output=True, text=True, timeout=600)
+
+
+def ustod(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return without_network(sys.executable, "-m", "autograder.cli", *map(str, arguments))
+
+
+def test_nothing_can_be_reached_there():
+    connect = "import socket; socket.create_connection(('192.0.2.1', 80), 2)"
+    assert "unreachable" in without_network(sys.executable, "-c", connect).stderr
+
+
+def test_assets_build_check_and_grade(tmp_path: Path):
+    unit = read_unit(find_units(["u04"])[0])
+    reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+
+    verified = ustod("assets", "verify")
+    assert verified.returncode == 0, verified.stderr
+
+    built = ustod("build", "u04", "--lang", "tg", "--out", tmp_path / "course")
+    assert built.returncode == 0, built.stderr
+
+    submit(unit.name, {"Амина": reference}, tmp_path / "course")
+    notebook = tmp_path / "course" / "submitted" / "Амина" / unit.name / f"{unit.name}.ipynb"
+    checked = ustod("check", notebook, "--json")
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["score"] == unit.about.points
+
+    graded = ustod("grade", "u04", "--course", tmp_path / "course", "--json")
+    assert graded.returncode == 0, graded.stderr
+    assert json.loads(graded.stdout)["scores"] == {"Амина": unit.about.points}
+    assert ustod("feedback", "u04", "--course", tmp_path / "course").returncode == 0
+
+
+def test_the_course_in_another_folder_name(tmp_path: Path):
+    unit = read_unit(find_units(["u11"])[0])
+    out = tmp_path / "курси ман (2026)"
+    build_course([unit], "ru", out)
+    assert (out / "release" / unit.name / f"{unit.name}.ipynb").is_file()

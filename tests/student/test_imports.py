@@ -1,0 +1,55 @@
+"""What every learner's kernel pays for `import autograder.student`."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable
+
+HEAVY = {
+    "torch",
+    "numpy",
+    "pydantic",
+    "polib",
+    "nbformat",
+    "jupytext",
+    "IPython",
+    "rich",
+    "typer",
+    "pandas",
+    "nbgrader",
+}
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    program = "import sys, autograder.student; print(*{name.split('.')[0] for name in sys.modules})"
+    assert not HEAVY & set(python("-c", program).stdout.split())
+
+
+def test_every_module_of_the_package_is_as_light() -> None:
+    program = (
+        "import importlib, pkgutil, sys, autograder.student as package\n"
+        "for module in pkgutil.iter_modules(package.__path__):\n"
+        "    importlib.import_module(package.__name__ + '.' + module.name)\n"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    assert not HEAVY & set(python("-c", program).stdout.split())
+
+
+def seconds(lines: Iterable[str]) -> float:
+    """The sum of the `self` column of -X importtime: it excludes the interpreter's own start."""
+    return sum(int(found[1]) for line in lines if (found := re.match(r"import time:\s+(\d+) \|", line))) / 1e6
+
+
+def test_it_takes_less_than_a_tenth_of_a_second() -> None:
+    def imports(program: str) -> float:
+        return seconds(python("-X", "importtime", "-c", program).stderr.splitlines())
+
+    extra = [imports("import autograder.student") - imports("pass") for _ in range(7)]
+    assert statistics.median(extra) < 0.1, extra

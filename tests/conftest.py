@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from shared import SUMS, Break, Once, Ustod
 
 import course
 from autograder.authoring.build import build_course
 from autograder.authoring.unit import read_unit
-
-Once = Callable[[str, Callable[[Path], None]], Path]
-
-SUMS = Path(__file__).parent / "fixtures" / "u90_sums"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -30,7 +27,7 @@ def sums(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def break_unit(sums: Path) -> Callable[[str, str, str], Path]:
+def break_unit(sums: Path) -> Break:
     """Replace one text in one file of a copy of the unit of fixtures."""
 
     def replace(file: str, old: str, new: str) -> Path:
@@ -98,7 +95,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ustod(shop: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def ustod(shop: Path) -> Ustod:
     """Run the command `ustod` with the course of the fixtures."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

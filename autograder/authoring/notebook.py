@@ -33,7 +33,7 @@ class Built:
 def build_notebook(unit: Unit, catalog: Catalog, edition: str) -> Built:
     """The instructor's notebook of `unit` in the language of `catalog`. The same input gives the same bytes."""
     cells: list[NotebookNode] = []
-    stale = 0
+    stale = locked = 0
     for cell in unit.lesson.cells:
         source = cell.source
         if cell.kind is Kind.PROSE:
@@ -41,7 +41,8 @@ def build_notebook(unit: Unit, catalog: Catalog, edition: str) -> Built:
             stale += missing
         elif cell.kind is Kind.CHECK:
             source = with_hidden_checks(unit, cell)
-        cells.append(_node(cell, source, unit, number=len(cells)))
+        locked += cell.kind is Kind.LOCKED
+        cells.append(_node(cell, source, unit, locked))
     if stale:
         banner = Texts(catalog.language)(STALE_BANNER, count=stale)
         cells.insert(1, new_markdown_cell(banner, id="stale-banner"))
@@ -93,7 +94,7 @@ def put_answers(notebook: NotebookNode, answers: Mapping[str, str]) -> NotebookN
     return filled
 
 
-def _node(cell: Cell, source: str, unit: Unit, number: int) -> NotebookNode:
+def _node(cell: Cell, source: str, unit: Unit, locked: int) -> NotebookNode:
     node: NotebookNode
     name = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
     if cell.kind is Kind.PROSE:
@@ -103,7 +104,7 @@ def _node(cell: Cell, source: str, unit: Unit, number: int) -> NotebookNode:
     if cell.kind is Kind.CODE:
         return node
     if cell.kind is Kind.LOCKED:
-        about = {"grade_id": f"locked-{number}", "grade": False, "solution": False, "locked": True}
+        about = {"grade_id": f"locked-{locked}", "grade": False, "solution": False, "locked": True}
     elif cell.kind is Kind.EXERCISE:
         about = {"grade_id": grade_id(cell), "grade": False, "solution": True, "locked": False}
     else:

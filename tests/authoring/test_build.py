@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -22,7 +22,6 @@ from autograder.authoring.notebook import build_notebook, put_answers, with_hidd
 from autograder.authoring.unit import read_unit
 from autograder.student.sidecar import SIDECAR, Sidecar
 
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 NAME = SUMS.name
 LANGUAGES = ("en", "tg", "ru")
 
@@ -73,7 +72,7 @@ class TestSource:
         nbformat.validate(notebook)
         assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
-    def test_two_cells_of_the_same_text_have_two_ids(self, break_unit: Callable[[str, str, str], Path]) -> None:
+    def test_two_cells_of_the_same_text_have_two_ids(self, break_unit: Break) -> None:
         unit = read_unit(break_unit("lesson.py", "# %%\nif", "# %%\nx = 1\n\n# %%\nx = 1\n\n# %%\nif"))
         one, two = (build_notebook(unit, read_catalog(unit, "en"), "class").notebook for _ in range(2))
         assert len({cell.id for cell in one.cells}) == len(one.cells)
@@ -169,6 +168,7 @@ import nbformat
 from autograder.authoring.catalog import read_catalog
 from autograder.authoring.notebook import build_notebook
 from autograder.authoring.unit import read_unit
+from shared import SUMS, Break, Ustod
 unit = read_unit(Path(sys.argv[1]))
 built = build_notebook(unit, read_catalog(unit, "ru"), "self-study")
 sys.stdout.write(nbformat.writes(built.notebook) + built.sidecar.to_json())
@@ -210,7 +210,7 @@ class TestAnswers:
         assert notebook == released(built_course)
 
 
-def test_the_command_builds_a_course(ustod: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_command_builds_a_course(ustod: Ustod, tmp_path: Path) -> None:
     done = ustod("build", "u90", "--out", tmp_path / "course", "--lang", "tg")
     assert done.returncode == 0, done.stderr
     assert "paragraphs not translated yet" in done.stdout
@@ -228,7 +228,7 @@ def test_the_command_builds_a_course(ustod: Callable[..., subprocess.CompletedPr
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(
-    ustod: Callable[..., subprocess.CompletedProcess[str]],
+    ustod: Ustod,
     tmp_path: Path,
     arguments: tuple[str, ...],
     code: int,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polib
 import pytest
+from shared import Break
 
 from autograder.authoring.catalog import Catalog, read_catalog, update_catalog
 from autograder.authoring.unit import read_unit
-
-Break = Callable[[str, str, str], Path]
 
 
 def translate(folder: Path, language: str, text: str, translation: str) -> None:

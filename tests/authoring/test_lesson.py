@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from shared import SUMS
 
 from autograder.authoring.lesson import Kind, read_cells, read_lesson, stub_of
-
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 
 
 def test_cells_come_in_order_with_their_kind_and_exercise() -> None:

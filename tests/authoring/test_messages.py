@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared import SUMS, Break
 
 from autograder.authoring.messages import Role, messages, paragraphs, translatable
 from autograder.authoring.unit import read_unit
-
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 
 
 def texts(markdown: str) -> list[str]:
@@ -107,6 +104,6 @@ class TestMessages:
             else:
                 assert line.startswith("def ")
 
-    def test_both_hints_of_a_condition_are_told(self, break_unit: Callable[[str, str, str], Path]) -> None:
+    def test_both_hints_of_a_condition_are_told(self, break_unit: Break) -> None:
         folder = break_unit("checks.py", 'hint="Look at {input} again."', 'hint="One." if got else "Two."')
         assert {"One.", "Two."} <= {message.text for message in messages(read_unit(folder))}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared import Break
 
 from autograder.authoring.catalog import read_catalog
 from autograder.authoring.messages import messages
@@ -14,8 +14,6 @@ from autograder.authoring.mistakes import AuthorMistake, line_of
 from autograder.authoring.unit import read_unit
 from autograder.authoring.variants import read_variants
 from autograder.errors import UstodError
-
-Break = Callable[[str, str, str], Path]
 
 
 def read_all(folder: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from shared import SUMS, Break
 
 from autograder.authoring.lesson import Kind
 from autograder.authoring.mutants import Mutant, mutants
@@ -16,9 +15,6 @@ from autograder.authoring.rehearsal import in_child, kill_mutants, rehearse, unt
 from autograder.authoring.unit import read_unit
 from autograder.errors import UstodError
 from autograder.student.running import State
-
-Break = Callable[[str, str, str], Path]
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 
 #: CPU seconds, indentation
 BURN = "{1}import time\n{1}end = time.process_time() + {0}\n{1}while time.process_time() < end: pass\n"

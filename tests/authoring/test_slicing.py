@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared import SUMS
 
 from autograder.authoring.slicing import slice_checks
 from autograder.authoring.unit import read_unit
 from autograder.student.protocol import load_checks
-
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 
 
 def names_of(source: str) -> set[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polib
 import pytest
+from shared import Break, Ustod
 
 from autograder.authoring import verify as gates
 from autograder.authoring.rehearsal import Rehearsal, rehearse, untouched
@@ -16,7 +16,6 @@ from autograder.authoring.unit import Unit, read_unit
 from autograder.authoring.variants import read_variants
 from autograder.authoring.verify import Gate, Verdict, examine
 
-Break = Callable[[str, str, str], Path]
 SEEDS = [1, 2, 3]
 
 
@@ -220,7 +219,7 @@ def shelf(sums: Path) -> Iterator[tuple[Path, Path]]:
 
 @pytest.mark.slow
 def test_the_command_tells_a_whole_unit_from_one_that_stock_nbgrader_scores_otherwise(
-    ustod: Callable[..., subprocess.CompletedProcess[str]], shelf: tuple[Path, Path]
+    ustod: Ustod, shelf: tuple[Path, Path]
 ) -> None:
     whole, broken = shelf
     done = ustod("verify", whole)

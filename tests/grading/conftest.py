@@ -9,7 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from grading.students import CELL_SECONDS, CLASS, NAME, REFERENCE, SUMS, Hand
+from grading.students import CELL_SECONDS, CLASS, NAME, REFERENCE, Hand
+from shared import SUMS, Once
 
 from autograder.authoring.agreement import submit
 from autograder.authoring.build import build_course

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from shared import SUMS
+
 from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import read_unit
 
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 NAME = SUMS.name
 
 REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}

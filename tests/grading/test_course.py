@@ -5,17 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from grading.students import NAME, Hand
+from shared import Once
 
 from autograder.errors import UstodError
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
-
-Once = Callable[[str, Callable[[Path], None]], Path]
 
 
 class TestOpening:

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from grading.students import CLASS, NAME, REFERENCE, Hand, total_of
+from shared import Ustod
 
 from autograder.authoring.agreement import read_scores, submit
 from autograder.authoring.build import build_course
@@ -260,17 +261,13 @@ class TestUsage:
 
 
 class TestTheCommand:
-    def test_shows_a_table_and_says_what_it_did(
-        self, graded_copy: Course, ustod: Callable[..., subprocess.CompletedProcess[str]]
-    ) -> None:
+    def test_shows_a_table_and_says_what_it_did(self, graded_copy: Course, ustod: Ustod) -> None:
         done = ustod("grade", "u90", "--course", graded_copy.root)
         assert done.returncode == 0, done.stderr
         assert f"0 graded, {len(CLASS)} unchanged, 0 problems" in done.stdout
         assert re.search(r"Фирӯза Раҳимова\W+3\W+3\W+6", done.stdout)
 
-    def test_gives_json_and_names_problems(
-        self, graded_copy: Course, ustod: Callable[..., subprocess.CompletedProcess[str]]
-    ) -> None:
+    def test_gives_json_and_names_problems(self, graded_copy: Course, ustod: Ustod) -> None:
         student = "[bold] name"
         folder = graded_copy.folder("submitted", student, NAME)
         shutil.copytree(graded_copy.folder("submitted", "empty", NAME), folder)

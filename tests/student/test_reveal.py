@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from shared import SUMS
 
 from autograder.student import reveal
-
-SUMS = Path(__file__).parents[1] / "fixtures" / "u90_sums"
 
 
 def test_the_hidden_checks_of_an_exercise_are_its_own() -> None:

@@ -84,9 +84,10 @@ def is_students(error: BaseException, namespace: Mapping[str, Any], check_file: 
     """Whether the learner's code, rather than the check's, raised `error`.
 
     A proxy has marked it; or, where the check met an object of the learner's without one (an element of a list, say),
-    the traceback goes from the check into a function of the learner's `namespace`.
+    the traceback goes from the check into a function of the learner's `namespace`. A check that calls what cannot be
+    called has met a learner's ``count = 7`` in the place of a function.
     """
-    if _own(error, "__dict__").get(_MARK) is True:
+    if _own(error, "__dict__").get(_MARK) is True or _calls_what_is_no_function(error):
         return True
     deepest: object = None
     for frame in _frames(_own(error, "__traceback__")):
@@ -95,6 +96,10 @@ def is_students(error: BaseException, namespace: Mapping[str, Any], check_file: 
         elif frame.f_globals is namespace:
             deepest = namespace
     return deepest is namespace
+
+
+def _calls_what_is_no_function(error: BaseException) -> bool:
+    return isinstance(error, TypeError) and str(error).endswith("object is not callable")
 
 
 def students_traceback(error: BaseException, check_file: str) -> str:

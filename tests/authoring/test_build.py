@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import polib
 import pytest
+from shared import SUMS, Break, Ustod
 
 from autograder.authoring.build import build_course
 from autograder.authoring.catalog import read_catalog
@@ -168,7 +169,6 @@ import nbformat
 from autograder.authoring.catalog import read_catalog
 from autograder.authoring.notebook import build_notebook
 from autograder.authoring.unit import read_unit
-from shared import SUMS, Break, Ustod
 unit = read_unit(Path(sys.argv[1]))
 built = build_notebook(unit, read_catalog(unit, "ru"), "self-study")
 sys.stdout.write(nbformat.writes(built.notebook) + built.sidecar.to_json())

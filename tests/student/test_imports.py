@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -47,9 +46,12 @@ def seconds(lines: Iterable[str]) -> float:
     return sum(int(found[1]) for line in lines if (found := re.match(r"import time:\s+(\d+) \|", line))) / 1e6
 
 
-def test_it_takes_less_than_a_tenth_of_a_second() -> None:
-    def imports(program: str) -> float:
-        return seconds(python("-X", "importtime", "-c", program).stderr.splitlines())
+def test_it_is_a_small_part_of_what_a_kernel_imports_anyway() -> None:
+    """As a ratio of two sums of one run, so that a busy machine changes nothing; a kernel's imports take about 0.4 s."""
 
-    extra = [imports("import autograder.student") - imports("pass") for _ in range(7)]
-    assert statistics.median(extra) < 0.1, extra
+    def imports(program: str) -> float:
+        return min(seconds(python("-X", "importtime", "-c", program).stderr.splitlines()) for _ in range(5))
+
+    nothing = imports("pass")
+    extra = imports("import autograder.student") - nothing
+    assert extra < (imports("import ipykernel.kernelapp") - nothing) / 4

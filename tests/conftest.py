@@ -16,8 +16,10 @@ from shared import SUMS, Break, Once, Ustod
 import course
 from autograder.authoring.build import build_course
 from autograder.authoring.unit import read_unit
+from autograder.environment import put_own_programs_on_path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+put_own_programs_on_path()
 
 
 @pytest.fixture

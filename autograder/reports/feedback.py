@@ -48,4 +48,4 @@ def _keep_to_itself(folder: Path) -> None:
     """
     for page in folder.glob("*.html"):
         text = page.read_text(encoding="utf-8")
-        write_text(page, re.sub(r'<script[^>]+src="https?://[^>]*></script>', "", text))
+        write_text(page, re.sub(r'<script[^>]+src="https?://[^>]*>\s*</script>', "", text))

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from grading.students import NAME, Hand
@@ -104,11 +105,10 @@ class TestACourseWeNeverSaw:
     @pytest.fixture
     def plain(self, once: Once, tmp_path: Path) -> Course:
         def make(folder: Path) -> None:
-            for command in (["quickstart", "course101"], ["generate_assignment", "ps1"]):
-                where = folder / "course101" if command[0] != "quickstart" else folder
+            course = folder / "course101"
+            for command, where in ((["quickstart", "course101"], folder), (["generate_assignment", "ps1"], course)):
                 run = [sys.executable, "-m", "nbgrader", *command]
                 subprocess.run(run, cwd=where, check=True, capture_output=True)
-            course = folder / "course101"
             for student, step in (("empty", "release"), ("right", "source"), ("half", "source")):
                 shutil.copytree(course / step / "ps1", course / "submitted" / student / "ps1")
             (course / "submitted" / "half" / "ps1" / "problem2.ipynb").unlink()
@@ -125,26 +125,24 @@ class TestACourseWeNeverSaw:
                 for g in notebook.grades
             }
 
-    def test_is_graded(self, plain: Course) -> None:
-        result = grade(plain, "ps1")
-        assert result.graded == ["empty", "half", "right"] and result.problems == {}
-        found = self.grades(plain)
-        right = {key[1:]: value for key, value in found.items() if key[0] == "right"}
-        assert sum(score or 0 for score, _ in right.values()) == 5
-        assert any(manual for _, manual in right.values()), "written answers wait for a person"
-        assert sum(score or 0 for key, (score, _) in found.items() if key[0] == "empty") == 0
+    WRITTEN: ClassVar = {"sum_of_squares_equation", "sum_of_squares_application", "part-a", "part-b"}
 
-    def test_a_missing_notebook_scores_zero_and_waits_for_nobody(self, plain: Course) -> None:
-        grade(plain, "ps1", ["half"])
-        found = self.grades(plain)
-        missing = [value for key, value in found.items() if key[:2] == ("half", "problem2")]
-        assert missing and set(missing) == {(0, False)}
-        assert sum(score or 0 for key, (score, _) in found.items() if key[:2] == ("half", "problem1")) > 0
+    def test_is_graded_and_a_missing_notebook_scores_zero_and_waits_for_nobody(self, plain: Course) -> None:
+        result = grade(plain, "ps1", ["half"])
+        assert result.graded == ["half"] and result.problems == {}
+        found = {key[1:]: value for key, value in self.grades(plain).items()}
+        for (notebook, cell), (score, manual) in found.items():
+            if notebook == "problem2":
+                assert (score, manual) == (0, False)
+        automatic = [score for (notebook, cell), (score, _) in found.items() if cell not in self.WRITTEN]
+        assert automatic == [1, 1, 0.5, 0.5]
 
     @pytest.mark.slow
     def test_gets_the_scores_that_stock_nbgrader_gives(self, plain: Course, tmp_path: Path) -> None:
         stock = open_course(Path(shutil.copytree(plain.root, tmp_path / "stock")))
-        grade(plain, "ps1")
+        assert grade(plain, "ps1").graded == ["empty", "half", "right"]
         command = [sys.executable, "-m", "nbgrader", "autograde", "ps1", "--log-level=ERROR"]
         subprocess.run(command, cwd=stock.root, check=True, capture_output=True)
         assert self.grades(plain) == self.grades(stock)
+        assert sum(score or 0 for key, (score, _) in self.grades(plain).items() if key[0] == "right") == 3
+        assert sum(score or 0 for key, (score, _) in self.grades(plain).items() if key[0] == "empty") == 0

@@ -47,7 +47,7 @@ def seconds(lines: Iterable[str]) -> float:
 
 
 def test_it_is_a_small_part_of_what_a_kernel_imports_anyway() -> None:
-    """As a ratio of two sums of one run, so that a busy machine changes nothing; a kernel's imports take about 0.4 s."""
+    """A ratio of two sums of one run, so that a busy machine changes nothing; a kernel imports for about 0.2 s."""
 
     def imports(program: str) -> float:
         return min(seconds(python("-X", "importtime", "-c", program).stderr.splitlines()) for _ in range(5))

@@ -57,7 +57,8 @@ def bundle(unit: str, exercise: str, outcomes: Sequence[Outcome]) -> dict[str, A
 
 def _display(unit: str, exercise: str, outcomes: Sequence[Outcome]) -> None:
     data = bundle(unit, exercise, outcomes)
-    if "IPython" in sys.modules:
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
 
         display(data, raw=True)

@@ -46,12 +46,11 @@ def seconds(lines: Iterable[str]) -> float:
     return sum(int(found[1]) for line in lines if (found := re.match(r"import time:\s+(\d+) \|", line))) / 1e6
 
 
-def test_it_is_a_small_part_of_what_a_kernel_imports_anyway() -> None:
-    """A ratio of two sums of one run, so that a busy machine changes nothing; a kernel imports for about 0.2 s."""
+def test_it_adds_little_to_what_a_kernel_imports_anyway() -> None:
+    """A ratio of two sums of one run, so that a busy machine changes nothing; a kernel imports for 0.1 to 0.2 s."""
 
     def imports(program: str) -> float:
         return min(seconds(python("-X", "importtime", "-c", program).stderr.splitlines()) for _ in range(5))
 
-    nothing = imports("pass")
-    extra = imports("import autograder.student") - nothing
-    assert extra < (imports("import ipykernel.kernelapp") - nothing) / 4
+    kernel = imports("import ipykernel.kernelapp")
+    assert imports("import ipykernel.kernelapp, autograder.student") - kernel < kernel / 4

@@ -224,7 +224,7 @@ def test_the_command_tells_a_whole_unit_from_one_that_stock_nbgrader_scores_othe
     whole, broken = shelf
     done = ustod("verify", whole)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout and done.stdout.count("ok ") == 8
+    assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 8
     assert "stock nbgrader agrees" in done.stdout
     done = ustod("verify", whole, broken, "--workers", "2")
     assert done.returncode == 1

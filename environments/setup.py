@@ -22,6 +22,8 @@ TOP = Path(__file__).resolve().parent.parent
 VENV = TOP / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST = (3, 11)
+#: Each holds everything that those before it need.
+PROFILES = ("student", "server", "development")
 
 #: PyTorch's own index of builds without CUDA: 200 MB instead of several GB. Asked only if it answers quickly.
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -35,26 +37,38 @@ SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
 def main() -> None:
     """Bring the environment of the profile named on the command line up to date."""
     profile = sys.argv[1] if len(sys.argv) == 2 else ""
-    locked = TOP / "environments" / "requirements" / f"{profile}.txt"
-    if not locked.is_file():
+    if profile not in PROFILES:
         sys.exit("usage: python3 environments/setup.py student|server|development")
     if sys.version_info < OLDEST:
         have = ".".join(map(str, sys.version_info[:2]))
         sys.exit(f"Ustod needs Python 3.11 or newer, not {have}. Install one, then run: make PYTHON=/path/to/python3")
     install_system_packages(SYSTEM | (SYSTEM_FOR_TESTS if profile == "development" else {}))
-    fingerprint = fingerprint_of(locked)
-    stamp = VENV / f".ustod-{profile}"
-    if stamp.is_file() and stamp.read_text() == fingerprint and PYTHON.exists():
+    if PYTHON.exists() and any(map(is_installed, PROFILES[PROFILES.index(profile) :])):
         return
     make_venv()
-    install(locked)
-    stamp.write_text(fingerprint)
+    install(requirements(profile))
+    stamp(profile).write_text(fingerprint_of(profile))
 
 
-def fingerprint_of(locked: Path) -> str:
+def requirements(profile: str) -> Path:
+    """The locked requirements of `profile`."""
+    return TOP / "environments" / "requirements" / f"{profile}.txt"
+
+
+def stamp(profile: str) -> Path:
+    """Where the fingerprint of what was installed for `profile` is kept."""
+    return VENV / f".ustod-{profile}"
+
+
+def is_installed(profile: str) -> bool:
+    """Whether everything that `profile` needs was installed, and nothing has changed since."""
+    return stamp(profile).is_file() and stamp(profile).read_text() == fingerprint_of(profile)
+
+
+def fingerprint_of(profile: str) -> str:
     """Changes whenever the environment must be brought up to date, or the checkout has moved."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {TOP}".encode())
-    for path in (locked, TOP / "pyproject.toml"):
+    for path in (requirements(profile), TOP / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

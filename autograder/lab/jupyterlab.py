@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,13 +18,17 @@ from autograder.files import write_text
 
 FIRST_PORT, PORTS = 8888, 50
 
-
 Ready = Callable[[], None]
 
 #: Kept in the learner's folder; JupyterLab reads it beside the learner's own settings, which win.
 SETTINGS = ".ustod-jupyterlab"
 #: Of the interface's languages, those that JupyterLab itself is translated into, with its names for them.
 LOCALES = {"ru": "ru_RU"}
+#: nbgrader's extensions of the server. They want a course directory, and say so as an error where there is none.
+INSTRUCTORS = [
+    f"nbgrader.server_extensions.{name}"
+    for name in ("formgrader", "validate_assignment", "assignment_list", "course_list")
+]
 AUTOSAVE_SECONDS = 20  # a power cut takes no more than this
 
 
@@ -40,6 +45,8 @@ def write_settings(folder: Path, language: str) -> Path:
         "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": AUTOSAVE_SECONDS},
         "@jupyterlab/translation-extension:plugin": {"locale": LOCALES.get(language, "en")},
     }
+    server = {"ServerApp": {"jpserver_extensions": dict.fromkeys(INSTRUCTORS, False)}}
+    write_text(folder / SETTINGS / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
     write_text(labconfig / "page_config.json", json.dumps({"disabledExtensions": hidden}, indent=1) + "\n")
     write_text(labconfig / "default_setting_overrides.json", json.dumps(defaults, indent=1) + "\n")
     return labconfig.parent
@@ -92,6 +99,7 @@ def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, b
     config = os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH", "")]))
     environment = {**OFFLINE, **os.environ, "JUPYTER_CONFIG_PATH": config}
     server = subprocess.Popen(command, env=environment)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     while server.poll() is None and not _answers(port):
         time.sleep(0.1)
     if server.poll() is None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from browser.conftest import Lab, start_browser
 from browser.page import OpenNotebook
 
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import find_units, read_unit
 from autograder.authoring.variants import read_variants
 from autograder.grading.course import open_course
@@ -34,20 +33,23 @@ def main() -> None:
             notebook = OpenNotebook(browser, lab.url)
             name = exercise.replace(".", "-")
             notebook.run_all()
-            answer = unit.lesson.of(Kind.EXERCISE)[exercise].source if wrong is None else wrong.answers[exercise]
-            notebook.type_into(name, answer)
+            notebook.type_into(name, wrong.answers[exercise])
             notebook.run(name)
             notebook.run(f"{name}-check")
             browser.execute_script("window.jupyterapp.commands.execute('application:toggle-left-area')")
             notebook.cell(f"{name}-check")
             browser.save_screenshot(str(FOLDER / "learner.png"))
-            make_demo(unit, "tg", folder / "demo")
+            samples = make_demo(unit, "tg", folder / "demo")
             course = open_course(folder / "demo")
-            student = sorted(course.students_with(unit.name))[0]
+            rejected = {v.name for v in read_variants(unit) if v.fails}
+            student = next(name for name, sample in samples.items() if sample.kind in rejected)
             grade(course, unit.name, [student], workers=1)
             write_feedback(course, unit.name, [student])
             page = course.folder("feedback", student, unit.name) / f"{unit.name}.html"
             browser.get(page.as_uri())
+            browser.execute_script(
+                "document.querySelector('[data-state=wrong]').closest('.ustod').scrollIntoView({block: 'center'})"
+            )
             browser.save_screenshot(str(FOLDER / "feedback.png"))
         finally:
             browser.quit()

@@ -315,8 +315,9 @@ if check.done("pairs.merge") and check.done("bpe.train") and check.done("bpe.enc
 
 # %% [markdown]
 # A frequent verb form is one token. `донишгоҳҳо`, universities, shows its parts: `гоҳ` means a place, `ҳо` makes the
-# plural. In `пахтакорон`, cotton growers, you find `кор`, work, but not `пахта`, cotton: no menu speaks of cotton.
-# The English word falls into single letters. To your tokenizer English is a foreign language.
+# plural. In `пахтакорон`, cotton growers, you find `кор`, which menus know as the word for work, but not `пахта`,
+# cotton: no menu speaks of cotton. The English word falls into single letters. To your tokenizer English is a foreign
+# language.
 #
 # ## 5. Bytes: nothing is unknown
 #

@@ -1,4 +1,4 @@
-"""Take the README's pictures anew: python -m browser.pictures, in tests/."""
+"""Take the README's pictures anew, from the top of the checkout: PYTHONPATH=tests python -m browser.pictures"""
 
 from __future__ import annotations
 

@@ -143,10 +143,14 @@ def grade(
     student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
     workers: Workers = CORES,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe-no-sandbox", help="Run students' code in your own account, with all it may do.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Grade the submissions of an assignment into autograded/ and the gradebook."""
     from autograder.grading.course import open_course
+    from autograder.grading.engine import Isolation
     from autograder.grading.engine import grade as run
     from autograder.grading.summary import class_table, class_totals
 
@@ -159,6 +163,7 @@ def grade(
             *(opened, name, student or None),
             workers=workers,
             force=force,
+            isolation=Isolation.PROCESS if unsafe else Isolation.SANDBOX,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     if as_json:
@@ -168,6 +173,8 @@ def grade(
         console.print(
             f"{len(result.graded)} graded, {len(result.unchanged)} unchanged, {len(result.problems)} problems"
         )
+        for note in result.notes:
+            console.print(f"note: {note}", soft_wrap=True, markup=False)
     if result.problems:
         who = "; ".join(f"{student}: {sentence}" for student, sentence in result.problems.items())
         raise UstodError(f"{len(result.problems)} submissions could not be graded. {who}")

@@ -41,3 +41,8 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def spare_slow_imports() -> None:
+    """Keep jsonschema from importing a checker of IRIs, which takes over a second and which no notebook needs."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import nbformat
+from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
@@ -78,6 +80,15 @@ class Course:
     def folder(self, step: str, student: str, assignment: str) -> Path:
         """Where files of `step` (``submitted``, ``autograded``, ``feedback``, ``source``) lie."""
         return Path(self.directory.format_path(getattr(self.directory, f"{step}_directory"), student, assignment))
+
+    def source(self, assignment: str, notebook: str) -> NotebookNode | None:
+        """The instructor's version of `notebook`; None where it is not at hand or cannot be read."""
+        path = self.folder("source", ".", assignment) / f"{notebook}.ipynb"
+        try:
+            source: NotebookNode = nbformat.read(path, as_version=nbformat.current_nbformat)
+            return source
+        except Exception:
+            return None
 
     def students_with(self, assignment: str) -> list[str]:
         """Everybody who has a folder for `assignment` under ``submitted/``, in order."""

@@ -24,7 +24,7 @@ from autograder.authoring.build import build_course
 from autograder.authoring.unit import read_unit
 from autograder.errors import UstodError
 from autograder.grading.course import Course, open_course
-from autograder.grading.engine import Grading, grade
+from autograder.grading.engine import Grading, Isolation, grade
 from autograder.grading.scores import scores
 from autograder.student.running import State
 
@@ -183,6 +183,28 @@ class TestAgain:
         assert read_scores(small_course, NAME) == {"amina": 4}
 
 
+class TestAKiller:
+    """Code that kills the process above it."""
+
+    KILLS = REFERENCE | {"sums.over": REFERENCE["sums.over"] + "\nimport os\nos.kill(os.getppid(), 9)"}
+
+    @pytest.fixture
+    def course(self, small_course: Path) -> Course:
+        submit(NAME, {"killer": self.KILLS, "good": REFERENCE}, small_course)
+        return open_course(small_course)
+
+    def test_reaches_nobody_in_a_sandbox(self, course: Course) -> None:
+        result = grade(course, NAME, workers=1)
+        assert result.problems == {} and result.graded == ["good", "killer"]
+        assert read_scores(course.root, NAME)["good"] == 6
+
+    def test_without_one_spoils_only_its_own_submission(self, course: Course) -> None:
+        result = grade(course, NAME, workers=1, isolation=Isolation.NONE)
+        assert list(result.problems) == ["killer"] and result.graded == ["good"]
+        assert "killed the process that graded it" in result.problems["killer"]
+        assert read_scores(course.root, NAME)["good"] == 6
+
+
 class TestProblems:
     """None of them stops the others; each is told in one sentence, here and in problems.json."""
 
@@ -195,8 +217,8 @@ class TestProblems:
     def grade_mixed(impatient_course: Path, folder: Path) -> None:
         course = Path(shutil.copytree(impatient_course, folder / "course"))
         students = ["good", "bad json", "no notebook", "folder", "not a notebook", "twice", "forged", "extra", "points"]
-        submit(NAME, {student: REFERENCE if student != "forged" else {} for student in [*students, "killer"]}, course)
-        work = {student: course / "submitted" / student / NAME / f"{NAME}.ipynb" for student in [*students, "killer"]}
+        submit(NAME, {student: REFERENCE if student != "forged" else {} for student in students}, course)
+        work = {student: course / "submitted" / student / NAME / f"{NAME}.ipynb" for student in students}
         work["bad json"].write_text(work["bad json"].read_text("utf-8")[:-200], "utf-8")
         work["no notebook"].rename(work["no notebook"].with_name("my work.ipynb"))
         work["folder"].unlink()
@@ -224,8 +246,6 @@ class TestProblems:
         }})  # fmt: skip
         change("extra", lambda notebook, cells: notebook.cells.append(extra))
         change("points", lambda notebook, cells: cells["sums-over-check"].metadata.nbgrader.update(points="many"))
-        killer = REFERENCE["sums.over"] + "\nimport os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
-        change("killer", lambda notebook, cells: cells["sums-over"].update(source=killer))
         result = grade(open_course(course), NAME, workers=2)
         (folder / "result.json").write_text(json.dumps(vars(result)), "utf-8")
 
@@ -237,7 +257,6 @@ class TestProblems:
         ("twice", "has the graded cell sums-over-check twice"),
         ("extra", "has the graded cell mine that is not in the assignment"),
         ("points", "could not be "),
-        ("killer", "killed the process that graded it"),
     )
 
     @pytest.mark.parametrize(("student", "words"), SENTENCES)

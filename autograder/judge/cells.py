@@ -1,0 +1,165 @@
+"""What can be read from the text of cells: imports, names, hidden parts, and attributes of modules that a test sets."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+#: Names that stand for a library by convention; used where the instructor's notebook is not at hand.
+CONVENTIONS = {
+    "np": "import numpy as np",
+    "pd": "import pandas as pd",
+    "plt": "import matplotlib.pyplot as plt",
+    "nn": "import torch.nn as nn",
+    "F": "import torch.nn.functional as F",
+    "tf": "import transformers as tf",
+}
+LIBRARIES = ("numpy", "pandas", "torch", "scipy", "sklearn", "matplotlib", "transformers", "datasets", "tokenizers")
+#: Modules that do something visible, or answer anything, when they are imported or used.
+_NEVER = ("antigravity", "this", "turtle", "turtledemo", "tkinter", "idlelib", "unittest", "test", "builtins")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What the instructor's notebook says about names.
+
+    Attributes:
+        imports: the statement that imports a name. The judge imports these itself, whatever the student made of them.
+        rebound: for each test cell by its grade_id, the names that cells in the student's hands bind between the test
+            cell before it and this one; there the student's value replaces one that an earlier test has left.
+    """
+
+    imports: Mapping[str, str] = field(default_factory=dict)
+    rebound: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, cells: Sequence[Any]) -> Guide:
+        """The guide of the instructor's cells."""
+        imported: dict[str, str] = {}
+        rebound: dict[str, frozenset[str]] = {}
+        between: set[str] = set()
+        for cell in cells:
+            if cell.cell_type != "code":
+                continue
+            imported |= imports(cell.source)
+            if is_test(cell):
+                rebound[cell.metadata.nbgrader["grade_id"]] = frozenset(between)
+                between = set()
+            elif not is_locked(cell):
+                between |= bound(cell.source)
+        return cls(imported, {name: names - imported.keys() for name, names in rebound.items()})
+
+    @classmethod
+    def by_convention(cls) -> Guide:
+        """Where there is nothing but the submission: usual names of libraries mean these libraries."""
+        modules = (*LIBRARIES, *(name for name in sys.stdlib_module_names if not name.startswith("_")))
+        return cls({name: f"import {name}" for name in modules if name not in _NEVER} | CONVENTIONS)
+
+
+def is_test(cell: Any) -> bool:
+    """Whether nbgrader scores the cell by what running it gives."""
+    return cell.cell_type == "code" and _says(cell, "grade") and not _says(cell, "solution")
+
+
+def is_locked(cell: Any) -> bool:
+    """Whether nbgrader puts the instructor's text in the place of the student's."""
+    return not _says(cell, "solution") and (_says(cell, "grade") or _says(cell, "locked"))
+
+
+def _says(cell: Any, what: str) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get(what, False))
+
+
+def public_part(source: str, begin: str = "BEGIN HIDDEN TESTS", end: str = "END HIDDEN TESTS") -> str:
+    """`source` without what nbgrader removes before students see it."""
+    kept, hidden = [], False
+    for line in source.split("\n"):
+        if begin in line:
+            hidden = True
+        elif end in line:
+            hidden = False
+        elif not hidden:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def imports(source: str) -> dict[str, str]:
+    """The import statement for every name that `source` imports at its top level."""
+    found = {}
+    for node in parsed(source).body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                found[name] = ast.unparse(ast.Import([alias]))
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            for alias in node.names:
+                if alias.name != "*":
+                    found[alias.asname or alias.name] = ast.unparse(ast.ImportFrom(node.module, [alias], 0))
+    return found
+
+
+def bound(source: str) -> set[str]:
+    """The names that `source` defines at its top level."""
+    names = set()
+    for node in _top(parsed(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
+def later_cells_lean_on(source: str, later: Iterable[str]) -> bool:
+    """Whether later cells read a name that `source` defines, or an object with which it registers something."""
+    tree = parsed(source)
+    names = bound(source)
+    for node in tree.body:
+        for decorator in getattr(node, "decorator_list", ()):
+            names |= {part.id for part in ast.walk(decorator) if isinstance(part, ast.Name)}
+    used = {
+        node.id
+        for text in later
+        for node in ast.walk(parsed(text))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    return bool(names & used)
+
+
+def set_attributes(source: str) -> set[str]:
+    """The dotted names that `source` assigns to, deletes or patches, such as ``np.linalg.solve``."""
+    found = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("setattr", "object", "patch"):
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            owner = ast.unparse(node.args[0]) if node.args else ""
+            found |= {text if "." in text else f"{owner}.{text}" for text in texts[:1]}
+    return {name for name in found if _DOTTED.fullmatch(name)}
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a cell, with magics replaced; an empty one if it cannot be read."""
+    if re.match(r"\s*%%", source):
+        source = source.partition("\n")[2]
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _top(tree: ast.AST) -> Iterable[ast.AST]:
+    """The nodes that run in the cell's own scope."""
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.comprehension):
+            yield from _top(node)

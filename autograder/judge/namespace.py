@@ -1,0 +1,107 @@
+"""The names of a test cell: the judge's own first, then Python's, then the instructor's imports, then the student's."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from autograder.judge.link import Link
+
+
+class Namespace(dict[str, Any]):
+    """Globals in which test cells run. A name that is not here is looked up in the student's process.
+
+    A student cannot put anything in the place of a built-in name, of what a locked cell defines, or of a module that
+    the instructor's notebook imports.
+
+    Attributes:
+        undefined: names that were asked for and that nobody has defined.
+    """
+
+    def __init__(self, link: Link, imports: Mapping[str, str]) -> None:
+        super().__init__()
+        self._link, self._imports = link, imports
+        self.undefined: set[str] = set()
+
+    def __missing__(self, name: str) -> Any:
+        if not isinstance(name, str) or hasattr(builtins, name) or name.startswith("__"):
+            raise KeyError(name)
+        if name in self._imports:
+            exec(self._imports[name], self)
+            return self[name]
+        match self._link.ask("lookup", name):
+            case (True, told):
+                return self._link.unlend(told)
+        self.undefined.add(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name) or name in self._imports:
+            return True
+        if not isinstance(name, str) or name.startswith("_") or hasattr(builtins, name):
+            return False
+        if self._link.ask("contains", name) is True:
+            return True
+        self.undefined.add(name)
+        return False
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Within the block each question may cost the student's process so many seconds of CPU time."""
+        before, self._link.seconds = self._link.seconds, seconds
+        try:
+            yield
+        finally:
+            self._link.seconds = before
+
+
+class Mirror:
+    """Attributes of modules that a test sets for the student's code to meet, carried over and taken back.
+
+    Args:
+        names: the dotted names to watch, as they stand in the test.
+    """
+
+    def __init__(self, link: Link, namespace: Namespace, names: set[str]) -> None:
+        self._link, self._namespace = link, namespace
+        self._before: dict[tuple[Any, str], Any] = {}
+        self._sent: dict[tuple[Any, str], Any] = {}
+        for name in names:
+            owner, last = self._owner(name)
+            if owner is not None and hasattr(owner, last):
+                self._before[owner, last] = getattr(owner, last)
+
+    def refresh(self) -> None:
+        """Make the student's process have what the judge's modules have now."""
+        now = {place: value for place, before in self._before.items() if (value := getattr(*place, None)) is not before}
+        if now.keys() == self._sent.keys() and all(now[place] is self._sent[place] for place in now):
+            return
+        before, self._sent = self._sent, now
+        if before:
+            self._link.ask("unpatch")
+        for (owner, last), value in now.items():
+            self._link.ask("patch", owner.__name__, last, value)
+
+    def undo(self) -> None:
+        """Put the judge's modules back."""
+        for (owner, last), value in self._before.items():
+            setattr(owner, last, value)
+
+    def _owner(self, dotted: str) -> tuple[ModuleType | None, str]:
+        root, *path, last = dotted.split(".")
+        try:
+            owner = (
+                self._namespace[root] if root not in sys.modules or dict.__contains__(self._namespace, root) else None
+            )
+        except Exception:
+            return None, last
+        owner = sys.modules[root] if owner is None else owner
+        for part in path:
+            if not isinstance(owner, ModuleType):
+                return None, last
+            owner = getattr(owner, part, None)
+        return (owner if isinstance(owner, ModuleType) else None), last

@@ -252,6 +252,24 @@ def feedback(
         raise UstodError(f"{len(failed)} pages could not be written. {'; '.join(failed)}")
 
 
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Say which guarantees about students' code this machine can give, and what to do about the others."""
+    from autograder.kernel.doctor import findings
+
+    found = findings()
+    if as_json:
+        typer.echo(json.dumps([vars(finding) for finding in found], ensure_ascii=False))
+    else:
+        table = Table("", "guarantee", "what it means here")
+        for finding in found:
+            words = f"{finding.words} {finding.mend}".strip()
+            table.add_row("ok" if finding.holds else "NO", finding.guarantee, words)
+        console.print(table)
+    if failed := [finding.guarantee for finding in found if not finding.holds]:
+        raise UstodError(f"This machine does not give {len(failed)} of {len(found)} guarantees: {', '.join(failed)}.")
+
+
 def _language(code: str) -> str:
     if code not in LANGUAGES:
         raise typer.BadParameter(f"choose one of {', '.join(LANGUAGES)}", param_hint="--lang")

@@ -53,7 +53,7 @@ def run(task: Task, execution: Execution | None = None) -> Result:
     """
     logging.getLogger("traitlets").setLevel(logging.ERROR)
     expected = task.course.notebooks(task.assignment)
-    present = [name for name in expected if (task.submitted / f"{name}.ipynb").is_file()]
+    present = [name for name in expected if _is_handed_in(task.submitted / f"{name}.ipynb")]
     if not present:
         wanted = ", ".join(f"{name}.ipynb" for name in expected)
         return Result(task, problem=f"The folder {task.submitted} has no notebook named {wanted}.")
@@ -68,6 +68,11 @@ def run(task: Task, execution: Execution | None = None) -> Result:
             name = f"{task.submitted}"
             return Result(task, problem=f"The submission {name} could not be run: {type(error).__name__}: {error}")
     return Result(task, notebooks, tuple(name for name in expected if name not in present), notes=tuple(notes))
+
+
+def _is_handed_in(path: Path) -> bool:
+    """A link may lead to somebody else's work."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _copy_files(task: Task, folder: Path) -> None:

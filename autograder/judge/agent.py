@@ -16,11 +16,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from autograder.judge import generators
 from autograder.judge.codec import CodecError, decode, encode
 from autograder.judge.failures import describe, traceback_of
+from autograder.judge.files import Snapshot, apply, changes, snapshot
 from autograder.judge.inplace import copy_into, is_mutable
 from autograder.judge.shell import Collector, Shell, collecting
 from autograder.judge.wire import Channel, Misbehaved
@@ -43,8 +45,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 #: Under this name an exception carries the number of the judge's own exception that it stands for.
 TICKET = "__ustod_ticket__"
 OURS = os.path.dirname(os.path.abspath(__file__))
-#: A loan whose message would be longer than this is given away instead, and later changes to it are not seen.
-LARGEST_LOAN = 8 * 2**20
+#: Bytes up to which lent data is watched for changes, on either side; what is larger crosses once and stays.
+LARGEST_LOAN = 2 * 2**20
+UNWATCHED = b""
 
 
 def serve(fd: int) -> None:
@@ -73,6 +76,8 @@ class Agent:
         self._changed: list[tuple[Any, Any]] = []
         self._patched: list[tuple[Any, str, Any]] = []
         self._lock = threading.RLock()
+        self._folder = Path()
+        self._files: Snapshot = {}
         builtins.input = _no_input
         signal.signal(signal.SIGINT, self._interrupt)
 
@@ -148,6 +153,8 @@ class Agent:
         self._changed = []
         changed = []
         for handle, before in list(self._loans.items()):
+            if before == UNWATCHED:
+                continue
             value = self._objects[handle][0]
             try:
                 now = self._message(value)
@@ -223,6 +230,18 @@ class Agent:
         while self._patched:
             setattr(*self._patched.pop())
 
+    def do_put_files(self, folder: str, update: list[Any]) -> None:
+        """Make the judge's temporary folder and what is in it here too."""
+        self._folder = Path(folder)
+        self._folder.mkdir(exist_ok=True)
+        apply(self._folder, update)
+        self._files = snapshot(self._folder)
+
+    def do_get_files(self) -> list[Any]:
+        """What has changed in that folder since the last time."""
+        before, self._files = self._files, snapshot(self._folder)
+        return changes(self._folder, before, self._files)
+
     def do_settle(self) -> None:
         """A test cell is over: loans end, and the judge's callables are forgotten."""
         self.do_unpatch()
@@ -252,11 +271,9 @@ class Agent:
             message = self._message(value)
         except CodecError:
             return ("given", value)
-        if len(message) > LARGEST_LOAN:
-            return ("given", value)
         handle = self._keep(value, 0)
         if handle not in self._loans:
-            self._loans[handle] = message
+            self._loans[handle] = message if len(message) <= LARGEST_LOAN else UNWATCHED
             self._objects[handle] = (value, self._objects[handle][1] + 1)
             return ("lent", handle, value)
         return ("again", handle)

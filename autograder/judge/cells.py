@@ -11,6 +11,8 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from autograder.judge.link import LIBRARIES
+
 #: Names that stand for a library by convention; used where the instructor's notebook is not at hand.
 CONVENTIONS = {
     "np": "import numpy as np",
@@ -20,9 +22,10 @@ CONVENTIONS = {
     "F": "import torch.nn.functional as F",
     "tf": "import transformers as tf",
 }
-LIBRARIES = ("numpy", "pandas", "torch", "scipy", "sklearn", "matplotlib", "transformers", "datasets", "tokenizers")
 #: Modules that do something visible, or answer anything, when they are imported or used.
 _NEVER = ("antigravity", "this", "turtle", "turtledemo", "tkinter", "idlelib", "unittest", "test", "builtins")
+#: A test cell with this tag runs in the student's process; it is then as safe as in nbgrader.
+IN_KERNEL = "ustod-in-kernel"
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -34,10 +37,14 @@ class Guide:
         imports: the statement that imports a name. The judge imports these itself, whatever the student made of them.
         rebound: for each test cell by its grade_id, the names that cells in the student's hands bind between the test
             cell before it and this one; there the student's value replaces one that an earlier test has left.
+        answers: every cell but the tests, in order.
+        in_kernel: the tests by their grade_id that the instructor has tagged to run in the student's process.
     """
 
     imports: Mapping[str, str] = field(default_factory=dict)
     rebound: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    answers: Sequence[str] = ()
+    in_kernel: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, cells: Sequence[Any]) -> Guide:
@@ -54,7 +61,12 @@ class Guide:
                 between = set()
             elif not is_locked(cell):
                 between |= bound(cell.source)
-        return cls(imported, {name: names - imported.keys() for name, names in rebound.items()})
+        answers = [cell.source for cell in cells if cell.cell_type == "code" and not is_test(cell)]
+        tagged = {
+            c.metadata.nbgrader["grade_id"] for c in cells if is_test(c) and IN_KERNEL in c.metadata.get("tags", ())
+        }
+        unbound = {name: names - imported.keys() for name, names in rebound.items()}
+        return cls(imported, unbound, answers, frozenset(tagged))
 
     @classmethod
     def by_convention(cls) -> Guide:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 #: What `refer` gives for an object that is no data: plain data from which the other side's `resolve` makes a stand-in.
 Refer = Callable[[Any], Any]

@@ -17,13 +17,12 @@ from nbformat import NotebookNode
 
 from autograder.judge.cells import Guide, is_locked, is_test, later_cells_lean_on, public_part, set_attributes
 from autograder.judge.failures import TRACEBACK
+from autograder.judge.files import Scratch
 from autograder.judge.link import GRACE, Link
 from autograder.judge.namespace import Mirror, Namespace
 from autograder.judge.shell import Output, Shell
 from autograder.judge.wire import Channel, Misbehaved, Overdue
 
-#: A cell with this tag runs in the student's process even if it is a test; it is then as safe as in nbgrader.
-IN_KERNEL = "ustod-in-kernel"
 #: A test cell may take this many times as long as an ordinary one: it runs many checks, each with a limit of its own.
 TEST_PATIENCE = 20
 ENDED, LATE, MISSING = "StudentProcessEnded", "CellTimeoutError", "NotAttempted"
@@ -75,7 +74,7 @@ class Conductor:
 
     def __init__(self, link: Link, guide: Guide, seconds: float, hidden: tuple[str, str]) -> None:
         self._link, self._guide, self._seconds, self._hidden = link, guide, seconds, hidden
-        self._namespace = Namespace(link, guide.imports)
+        self._namespace = Namespace(link, guide.imports, guide.answers)
         self._shell = Shell(self._namespace)
         self._problems: list[str] = []
 
@@ -85,9 +84,7 @@ class Conductor:
         for place, cell in enumerate(cells):
             if cell.cell_type != "code":
                 found: list[Output] = []
-            elif IN_KERNEL in cell.metadata.get("tags", ()):
-                found = self._students(cell.source)
-            elif is_test(cell):
+            elif is_test(cell) and cell.metadata.nbgrader["grade_id"] not in self._guide.in_kernel:
                 found = self._judged(cell)
                 self._let_later_cells_lean(cell, cells[place + 1 :])
             else:
@@ -136,16 +133,16 @@ class Conductor:
     def _in_judge(self, source: str, limit: float) -> tuple[list[Output], BaseException | None]:
         self._namespace.undefined.clear()
         mirror = Mirror(self._link, self._namespace, set_attributes(source))
-        self._link.before = mirror.refresh
         self._link.deadline = time.monotonic() + limit
         try:
-            with _alarm(limit):
+            with Scratch(self._link) as scratch, _alarm(limit):
+                self._link.before, self._link.after = [mirror.refresh, scratch.send], [scratch.fetch]
                 return self._shell.execute(source)
         except Overdue as error:
             return [], error
         finally:
             mirror.undo()
-            self._link.before = lambda: None
+            self._link.before, self._link.after = [], []
             self._link.deadline = time.monotonic() + GRACE
             try:
                 self._link.settle()

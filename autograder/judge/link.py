@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 from weakref import WeakValueDictionary, finalize
@@ -25,7 +25,13 @@ from autograder.student.protocol import TimeLimit
 #: Seconds that an interrupted process has to come to an end of what it does.
 GRACE = 2.0
 #: Bytes up to which data that was lent is watched for changes.
-LARGEST_LOAN = 8 * 2**20
+LARGEST_LOAN = 2 * 2**20
+UNWATCHED = b""
+#: Libraries whose modules stand for themselves when a student's name is bound to one; any other is the student's.
+LIBRARIES = (
+    *("numpy", "pandas", "torch", "scipy", "sklearn", "matplotlib", "transformers", "datasets", "tokenizers"),
+    *("math", "cmath", "random", "statistics", "itertools", "functools", "operator", "collections", "string", "re"),
+)
 
 
 class NotJudgeable(TypeError):
@@ -43,12 +49,14 @@ class Link:
         deadline: `time.monotonic()` until which questions must be answered, or None.
         seconds: CPU seconds that the student's code may use for one question, or None.
         before: called before each question, to send what must be known by then.
+        after: called after each question, to fetch what else has come of it.
     """
 
     def __init__(self, channel: Channel, interrupt: Callable[[], None] | None = None) -> None:
         self.deadline: float | None = None
         self.seconds: float | None = None
-        self.before: Callable[[], None] = lambda: None
+        self.before: Sequence[Callable[[], None]] = ()
+        self.after: Sequence[Callable[[], None]] = ()
         self.classes = Classes()
         self.end = ""
         self._channel, self._interrupt = channel, interrupt
@@ -70,7 +78,8 @@ class Link:
         """
         if self._depth == 0:
             self._tickets.clear()
-            self.before()
+            for act in self.before:
+                act()
         self._depth += 1
         try:
             return self._exchange(operation, args)
@@ -81,6 +90,9 @@ class Link:
             raise
         finally:
             self._depth -= 1
+            if self._depth == 0:
+                for act in self.after:
+                    act()
 
     def settle(self) -> None:
         """A test cell is over: what it lent and handed out is taken back."""
@@ -100,7 +112,8 @@ class Link:
             case ("given", value):
                 return value
             case ("lent", int(handle), value):
-                self._loans[handle] = (value, self._message(value))
+                message = self._message(value)
+                self._loans[handle] = (value, message if len(message) <= LARGEST_LOAN else UNWATCHED)
                 return value
             case ("again", int(handle)) if handle in self._loans:
                 return self._loans[handle][0]
@@ -220,7 +233,11 @@ class Link:
             about["released"], self._released = self._released, []
         if (states := generators.states()) != self._random:
             about["random"] = self._random = states
-        changed = [(handle, value) for handle, (value, before) in self._loans.items() if self._message(value) != before]
+        changed = [
+            (handle, value)
+            for handle, (value, before) in self._loans.items()
+            if before and self._message(value) != before
+        ]
         if changed:
             about["loans"] = changed
             self._loans.update({handle: (value, self._message(value)) for handle, value in changed})
@@ -281,7 +298,8 @@ class Link:
                 return self._backs[number]
             case ("module", int(handle), str(name)):
                 module = sys.modules.get(name)
-                return module if module is not None and name != "__main__" else self._proxy(handle, [])
+                known = module is not None and name.partition(".")[0] in LIBRARIES
+                return module if known else self._proxy(handle, [["types", "ModuleType"]])
             case ("exception", int(handle), list(names)):
                 kind = self.classes.stand_in(names)
                 if kind.__module__ == "__main__":

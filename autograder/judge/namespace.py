@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 from autograder.judge.link import Link
+from autograder.student.silence import silence
 
 
 class Namespace(dict[str, Any]):
@@ -22,9 +25,10 @@ class Namespace(dict[str, Any]):
         undefined: names that were asked for and that nobody has defined.
     """
 
-    def __init__(self, link: Link, imports: Mapping[str, str]) -> None:
+    def __init__(self, link: Link, imports: Mapping[str, str], answers: Sequence[str] = ()) -> None:
         super().__init__()
-        self._link, self._imports = link, imports
+        self._link, self._imports, self._answers = link, imports, answers
+        self._reference: dict[str, Any] | None = None
         self.undefined: set[str] = set()
 
     def __missing__(self, name: str) -> Any:
@@ -57,6 +61,23 @@ class Namespace(dict[str, Any]):
             yield
         finally:
             self._link.seconds = before
+
+    def answers(self) -> Mapping[str, Any] | None:
+        """The names that the instructor's own answers define, run here and once; None if there are none, or they fail.
+
+        The instructor's code may be trusted; none of the student's is in it.
+        """
+        if self._reference is None and self._answers:
+            names: dict[str, Any] = {"__name__": "__main__"}
+            try:
+                with silence():
+                    for source in self._answers:
+                        exec(TransformerManager().transform_cell(source), names)
+            except Exception:
+                self._answers = ()
+                return None
+            self._reference = names
+        return self._reference
 
 
 class Mirror:

@@ -15,10 +15,8 @@ import random
 import shutil
 import signal
 import socket
-import stat
 import struct
 import sys
-import tarfile
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.kernel import linux, seccomp, tree
+from autograder.kernel import archive, linux, seccomp, tree
 from autograder.kernel.limits import Limits, apply
 
 #: Who a learner's code is, in its own namespace.
@@ -64,8 +62,8 @@ class Order:
 def keep(order: Order, status: int) -> None:
     """Run `order` in a new process, wait for it and exit as it did. Called in a fork of the zygote; never returns.
 
-    Writes to the pipe `status` the inmate's pid and a line end, then what went wrong before the function was called,
-    or nothing; closes it.
+    Writes to the pipe `status` a line with the inmate's pid, and a line with what went wrong if something did before
+    the function was called; closes it.
     """
     code = FAILED
     try:
@@ -76,7 +74,8 @@ def keep(order: Order, status: int) -> None:
         )
         _reset_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine has no memory left, this one goes first
+        with contextlib.suppress(OSError):  # if the machine has no memory left, this one goes first
+            Path("/proc/self/oom_score_adj").write_text("1000")
         if order.sandboxed:
             _make_namespaces(order.limits)
             folder = Path("/tmp")
@@ -88,7 +87,7 @@ def keep(order: Order, status: int) -> None:
             _mount_private_devices(folder)
             _make_writable(order.copied)
         if order.files is not None:
-            _unpack(order.files, folder / "work")
+            archive.unpack(order.files, folder / "work")
         inmate = os.fork()
         if inmate == 0:
             _be_inmate(order, status, folder)
@@ -97,15 +96,20 @@ def keep(order: Order, status: int) -> None:
         _, ended = os.waitpid(inmate, 0)
         code = os.waitstatus_to_exitcode(ended)
         if order.results is not None:
-            _pack(folder / "work", order.results, order.limits.disk)
+            archive.pack_results(folder / "work", order.results, order.limits.disk)
         if not order.sandboxed:
             _end_orphans()
             shutil.rmtree(folder, ignore_errors=True)
     except BaseException as error:
         traceback.print_exc()
         with contextlib.suppress(OSError):
-            os.write(status, f"{type(error).__name__}: {error}".encode(errors="replace"))
+            os.write(status, _line(error))
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _line(error: BaseException) -> bytes:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{text}\n".encode(errors="replace")
 
 
 def _end_orphans() -> None:
@@ -169,6 +173,8 @@ def _make_writable(folders: Sequence[str]) -> None:
             copy = os.path.normpath(os.path.join(own, os.path.relpath(place, original)))
             os.makedirs(copy)
             for name in names:
+                if name.endswith(".lock"):  # whoever locks makes the file, and refuses a link in its place
+                    continue
                 os.symlink(os.path.join(place, name), os.path.join(copy, name))
         linux.mount(own, folder, flags=linux.MS_BIND)
 
@@ -178,24 +184,6 @@ def _raise_loopback() -> None:
     set_flags, up = 0x8914, 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh22x", b"lo", up))
-
-
-def _unpack(fd: int, folder: Path) -> None:
-    with os.fdopen(os.dup(fd), "rb") as file:
-        file.seek(0)
-        with tarfile.open(fileobj=file) as archive:
-            archive.extractall(folder, filter="data")
-
-
-def _pack(folder: Path, fd: int, most: int) -> None:
-    """Archive the regular files of `folder` up to `most` bytes: a file full of holes is as large as it says."""
-    left = most
-    with os.fdopen(os.dup(fd), "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
-        for path in sorted(folder.rglob("*")):
-            about = path.lstat()
-            if stat.S_ISREG(about.st_mode) and about.st_size <= left:
-                left -= about.st_size
-                archive.add(path, str(path.relative_to(folder)), recursive=False)
 
 
 def _be_inmate(order: Order, status: int, folder: Path) -> None:
@@ -213,14 +201,14 @@ def _be_inmate(order: Order, status: int, folder: Path) -> None:
         _close_all_but([status, *order.fds])
         os.environ.update(HOME=str(folder / "home"), TMPDIR=str(folder))
         os.chdir(folder / "work")
-        sys.path.insert(0, "")
         tempfile.tempdir = None
         _reset_signals()
         function = _function(order.call)
         os.close(status)
+        sys.path.insert(0, "")  # only now: a learner's file may be named like a module that was still to be imported
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.write(status, f"{type(error).__name__}: {error}".encode(errors="replace"))
+            os.write(status, _line(error))
         os._exit(FAILED)
     try:
         _reseed()

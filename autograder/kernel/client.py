@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import os
-import socket
-import subprocess
-import sys
-import sysconfig
-import tarfile
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from autograder.environment import OFFLINE
-from autograder.errors import UstodError
-from autograder.kernel import wire
-from autograder.kernel.limits import MIB, Limits, Reason
-from autograder.kernel.sandbox import PACKAGE, STEADY, Sandbox
+from autograder.kernel import archive
+from autograder.kernel.life import Child, Ending, Life, python
+from autograder.kernel.limits import Limits
+from autograder.kernel.sandbox import Sandbox
+
+__all__ = ["STACK", "Child", "Ending", "Zygote"]
 
 #: What learners' notebooks import; a zygote imports it once.
 STACK = (
@@ -36,90 +27,6 @@ STACK = (
     "ipykernel.kernelapp",
     "autograder.student",
 )
-
-#: Seconds within which the stack must be imported.
-PATIENCE = 300.0
-
-_PROGRAM = """
-import json, sys
-given = json.loads(sys.argv.pop())
-sys.path[:0] = given.pop("paths")
-from autograder.kernel.zygote import main
-main(**given)
-"""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a child ended.
-
-    Attributes:
-        reason: why.
-        code: the exit code; a negative number is the signal that ended it.
-        wall: seconds on the clock.
-        cpu: seconds of processor time as last seen by the watcher, of the whole tree of processes.
-        peak: bytes of resident memory at the most, shared pages included.
-    """
-
-    reason: Reason
-    code: int
-    wall: float = 0.0
-    cpu: float = 0.0
-    peak: int = 0
-
-
-class Child:
-    """A process that runs one notebook."""
-
-    def __init__(self, zygote: _Process, name: int, limits: Limits) -> None:
-        self.limits = limits
-        self._zygote = zygote
-        self._name = name
-        self._born = threading.Event()
-        self._over = threading.Event()
-        self._ending: Ending | None = None
-        self._refusal = ""
-        #: The pid that the zygote sees: no pid of the host.
-        self.pid = 0
-
-    @property
-    def ending(self) -> Ending | None:
-        """How it ended; None while it runs."""
-        return self._ending
-
-    def wait(self, timeout: float | None = None) -> Ending | None:
-        """Wait until it has ended; None if it still runs after `timeout` seconds."""
-        self._over.wait(timeout)
-        return self._ending
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the child's process group; nothing happens if it has ended.
-
-        The child is the first process of its namespace: a signal that it does not handle is ignored. To end it, use
-        `kill`.
-        """
-        self._zygote.tell({"do": "signal", "id": self._name, "signal": int(number)})
-
-    def kill(self) -> None:
-        """End the child and every process that it started."""
-        self._zygote.tell({"do": "kill", "id": self._name})
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        if message["say"] == "forked":
-            self.pid = message["pid"]
-        elif message["say"] == "refused":
-            self._refusal = message["why"]
-            self._ending = Ending(Reason.ZYGOTE, 1)
-            self._over.set()
-        else:
-            self._ending = Ending(Reason(message["reason"]), *(message[key] for key in ("code", "wall", "cpu", "peak")))
-            self._over.set()
-        self._born.set()
-
-    def _wait_for_birth(self) -> None:
-        self._born.wait()
-        if self._refusal:
-            raise UstodError(f"A process for a notebook could not be shut in: {self._refusal}; see ustod doctor.")
 
 
 class Zygote:
@@ -139,7 +46,7 @@ class Zygote:
         self._sandbox = sandbox
         self._paths = [path.resolve() for path in paths]
         self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self._process: Life | None = None
 
     @property
     def pid(self) -> int | None:
@@ -182,7 +89,7 @@ class Zygote:
             files: a folder whose regular files are copied to the working folder.
             ignore: says which of those to leave out.
             console: a file for standard output and standard error, which are thrown away otherwise.
-            results: a file that receives the working folder at the end; see `unpack_results`.
+            results: a file that receives the working folder at the end; see `archive.unpack_results`.
 
         Raises:
             UstodError: if the zygote cannot be started, or the child not be shut in.
@@ -191,14 +98,14 @@ class Zygote:
         special: dict[str, int] = {}
         with contextlib.ExitStack() as stack:
             if files is not None:
-                special["files"] = stack.enter_context(_archive(files, ignore, limits)).fileno()
+                special["files"] = stack.enter_context(archive.pack(files, ignore, limits)).fileno()
             if console is not None:
                 special["console"] = console.fileno()
             if results is not None:
                 special["results"] = results.fileno()
             message = {"call": call, "args": args, "limits": limits.plain(), "special": list(special)}
             child = self._ready().fork(message, [*special.values(), *fds], limits)
-        child._wait_for_birth()
+        child.wait_for_birth()
         return child
 
     def close(self) -> None:
@@ -214,202 +121,13 @@ class Zygote:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _ready(self) -> _Process:
+    def _ready(self) -> Life:
         with self._lock:
-            if self._process is not None and (self._process.is_dead or self._process.python != _python()):
+            if self._process is not None and (self._process.is_dead or self._process.python != python()):
                 self._process.retire()
                 self._process = None
             if self._process is None:
-                self._process = _Process(self._modules, self._sandbox, self._paths)
+                self._process = Life(self._modules, self._sandbox, self._paths)
             process = self._process
         process.wait_until_ready()
         return process
-
-
-class _Process:
-    """One life of a zygote. A thread starts it and hears it to its end, since bubblewrap dies with the thread."""
-
-    def __init__(self, modules: list[str], sandbox: Sandbox | None, paths: list[Path]) -> None:
-        self.python = _python()
-        self.is_dead = False
-        self.threads = 0
-        self.pid: int | None = None
-        self._children: dict[int, Child] = {}
-        self._names = itertools.count()
-        self._lock = threading.Lock()
-        self._ready = threading.Event()
-        self._trouble = ""
-        self._retired = False
-        self._end, theirs = wire.pair()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 closed by _bury
-        arguments = (theirs, modules, sandbox, paths)
-        self._thread = threading.Thread(target=self._live, args=arguments, name="zygote", daemon=True)
-        self._thread.start()
-
-    def wait_until_ready(self) -> None:
-        if not self._ready.wait(PATIENCE):
-            self.close()
-            self._trouble = self._trouble or f"it was not ready after {PATIENCE:.0f} seconds"
-        if self._trouble:
-            raise UstodError(f"The process that runs notebooks did not start: {self._trouble}; see ustod doctor.")
-
-    def fork(self, message: dict[str, Any], fds: Sequence[int], limits: Limits) -> Child:
-        with self._lock:
-            name = next(self._names)
-            child = Child(self, name, limits)
-            self._children[name] = child
-        try:
-            wire.send(self._end, {"do": "fork", "id": name, **message}, fds)
-        except OSError:
-            self._lose(child)
-        except BaseException:
-            del self._children[name]
-            raise
-        if self.is_dead:
-            self._lose(child)
-        return child
-
-    def tell(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # a dead zygote's children are dead
-            wire.send(self._end, message)
-
-    def retire(self) -> None:
-        """Take no more orders; end when the last child has ended."""
-        with self._lock:
-            self._retired = True
-            if not self._children:
-                self._hang_up()
-
-    def close(self) -> None:
-        self._hang_up()
-        self._thread.join()
-
-    def _hang_up(self) -> None:
-        with contextlib.suppress(OSError):
-            self._end.shutdown(socket.SHUT_RDWR)
-
-    def _live(self, theirs: socket.socket, modules: list[str], sandbox: Sandbox | None, paths: list[Path]) -> None:
-        process = None
-        try:
-            with theirs:
-                process = self._launch(theirs.fileno(), modules, sandbox, paths)
-                self.pid = process.pid
-            while True:
-                message, _ = wire.receive(self._end)
-                self._hear(message)
-        except (EOFError, OSError):
-            pass
-        except UstodError as error:
-            self._trouble = str(error)
-        finally:
-            self._end.close()
-            if process is not None:
-                process.wait()
-            self._bury()
-
-    def _launch(
-        self, fd: int, modules: list[str], sandbox: Sandbox | None, paths: list[Path]
-    ) -> subprocess.Popen[bytes]:
-        copied = [str(sandbox.cache.datasets)] if sandbox is not None and sandbox.cache.datasets is not None else []
-        given = {
-            "fd": fd,
-            "modules": modules,
-            "sandboxed": sandbox is not None,
-            "copied": copied,
-            "paths": [str(path) for path in [*paths, PACKAGE.parent]],
-        }
-        line = [sys.executable, "-I", "-X", "utf8", "-c", _PROGRAM, json.dumps(given)]
-        fds: list[int] = []
-        environment: Mapping[str, str] = os.environ
-        if sandbox is None:
-            environment = {**os.environ, **STEADY, **OFFLINE}
-        else:
-            line, fds = Sandbox((*sandbox.readable, *paths), sandbox.cache, sandbox.scratch).command(line)
-        try:
-            return subprocess.Popen(
-                line,
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                pass_fds=[fd, *fds],
-                env=environment,
-                start_new_session=True,
-            )
-        finally:
-            for one in fds:
-                os.close(one)
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        if message["say"] == "ready":
-            self.threads = message["threads"]
-            self._ready.set()
-        elif message["say"] == "broken":
-            self._trouble = message["why"]
-        else:
-            name = message["id"]
-            child = self._children[name]
-            child._hear(message)
-            if child.ending is not None:
-                with self._lock:
-                    del self._children[name]
-                    if self._retired and not self._children:
-                        self._hang_up()
-
-    def _bury(self) -> None:
-        with self._lock:
-            self.is_dead = True
-            lost = list(self._children.values())
-        if not self._ready.is_set() and not self._trouble:
-            self._log.seek(0)
-            said = self._log.read().decode(errors="replace").strip().splitlines()
-            self._trouble = said[-1] if said else "it ended without a word"
-        self._log.close()
-        self._ready.set()
-        for child in lost:
-            self._lose(child)
-
-    def _lose(self, child: Child) -> None:
-        if child.ending is None:
-            child._hear({"say": "ended", "reason": Reason.ZYGOTE, "code": -9, "wall": 0.0, "cpu": 0.0, "peak": 0})
-
-
-def unpack_results(results: IO[bytes], folder: Path, ignore: Callable[[Path], bool] = lambda path: False) -> None:
-    """Write what a child left in its working folder to `folder`: regular files only, and nothing outside of it.
-
-    Nothing is there to write if the zygote died. `ignore` says what to leave out, by its path in `folder`.
-    """
-    results.seek(0)
-    if not results.read(1):
-        return
-    results.seek(0)
-    with tarfile.open(fileobj=results) as archive:
-        wanted = [entry for entry in archive if not ignore(Path(entry.name))]
-        archive.extractall(folder, wanted, filter="data")
-
-
-def _archive(folder: Path, ignore: Callable[[Path], bool], limits: Limits) -> IO[bytes]:
-    """The regular files of `folder`, as a tar archive in a file without a name."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 the caller closes it
-    size = 0
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for count, path in enumerate(folder.rglob("*")):
-            if path.is_symlink() or not path.is_file() or ignore(path.relative_to(folder)):
-                continue
-            entry = archive.gettarinfo(str(path), str(path.relative_to(folder)))
-            size += entry.size
-            if size > limits.disk or count > limits.files:
-                raise UstodError(
-                    f"The folder {folder} holds more than a notebook may have on its disk ({limits.disk // MIB} MiB in "
-                    f"{limits.files} files); move the notebook to a folder of its own."
-                )
-            entry.mode = entry.mode & 0o777 | 0o600
-            with path.open("rb") as content:
-                archive.addfile(entry, content)
-    file.flush()
-    return file
-
-
-def _python() -> tuple[object, ...]:
-    """What changes when the interpreter is upgraded or a package is installed."""
-    place = sysconfig.get_path("purelib")
-    return (sys.executable, os.stat(sys.executable).st_mtime_ns, os.stat(place).st_mtime_ns)

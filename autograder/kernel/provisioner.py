@@ -15,6 +15,7 @@ import shutil
 import socket
 import stat
 import sys
+import tarfile
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Bool, Dict, List, Unicode
 
-from autograder.kernel.client import STACK, Child, Zygote, unpack_results
+from autograder.kernel.archive import unpack_results
+from autograder.kernel.client import STACK, Child, Zygote
 from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Cache, Sandbox
 
@@ -155,8 +157,11 @@ class WarmProvisioner(KernelProvisionerBase):
 
     def _take_results(self) -> None:
         if self._results is not None and self._cwd is not None:
-            with self._results as results, contextlib.suppress(OSError):
-                unpack_results(results, self._cwd, _is_notebook)
+            try:
+                with self._results as results:
+                    unpack_results(results, self._cwd, _is_notebook)
+            except (OSError, tarfile.TarError) as error:
+                self.log.warning("The files that a notebook made could not be written to %s: %s", self._cwd, error)
         self._results = None
 
 

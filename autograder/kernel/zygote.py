@@ -145,17 +145,19 @@ class Zygote:
             if fd != order.console:
                 os.close(fd)
         text = _read_all(reading)
-        pid, _, trouble = text.partition("\n")
-        if not pid.isdigit() or trouble:
-            trouble = trouble or pid or "it did not become ready in time"
+        lines = text.splitlines()
+        pid = next((int(line) for line in lines if line.isdigit()), None)
+        trouble = "; ".join(line for line in lines if not line.isdigit())
+        if pid is None or trouble:
+            trouble = trouble or "it did not become ready in time"
             os.kill(keeper, signal.SIGKILL)
             os.waitpid(keeper, 0)
             if order.console is not None:
                 os.close(order.console)
             wire.send(self._control, {"say": "refused", "id": message["id"], "why": trouble})
             return
-        self._children[message["id"]] = _Child(keeper, int(pid), order.limits, order.console)
-        wire.send(self._control, {"say": "forked", "id": message["id"], "pid": int(pid)})
+        self._children[message["id"]] = _Child(keeper, pid, order.limits, order.console)
+        wire.send(self._control, {"say": "forked", "id": message["id"], "pid": pid})
 
     def _signal(self, one: _Child, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has just ended

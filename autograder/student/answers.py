@@ -10,6 +10,8 @@ from typing import Any
 from autograder.student.protocol import NotAttempted, TimeLimit, Wrong
 
 _MARK = "__ustod_student_error__"
+#: Where the learner's code runs in another process, an exception brings its traceback along under this name.
+_TRACEBACK = "__ustod_student_traceback__"
 #: Frames of checks carry this at the start of their file name, so that a traceback never quotes a hidden check.
 CHECK_FILE = "<checks"
 
@@ -93,7 +95,7 @@ def is_students(error: BaseException, namespace: Mapping[str, Any], check_file: 
     for frame in _frames(_own(error, "__traceback__")):
         if frame.f_code.co_filename == check_file:
             deepest = check_file
-        elif frame.f_globals is namespace:
+        elif frame.f_globals is namespace and type(namespace) is dict:  # another mapping holds no learner's function
             deepest = namespace
     return deepest is namespace
 
@@ -104,6 +106,9 @@ def _calls_what_is_no_function(error: BaseException) -> bool:
 
 def students_traceback(error: BaseException, check_file: str) -> str:
     """The traceback of `error` from the learner's first line on, without a line of the check in `check_file`."""
+    told = _own(error, "__dict__").get(_TRACEBACK)
+    if told is not None:
+        return str(told)
     frames = traceback.extract_tb(_own(error, "__traceback__"))
     theirs = [frame for frame in frames if frame.filename not in (check_file, __file__)]
     theirs = theirs[next((i for i, frame in enumerate(theirs) if not _is_ours(frame.filename)), len(theirs)) :]

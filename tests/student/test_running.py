@@ -252,8 +252,12 @@ class TestTime:
 
 def test_an_interrupt_from_the_keyboard_goes_on(ask: Any) -> None:
     cell = "import os, signal\ndef double(x): os.kill(os.getpid(), signal.SIGINT)\n"
-    with pytest.raises(KeyboardInterrupt):
-        ask(cell, DOUBLE)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(cell, DOUBLE)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_the_learner_prints_is_seen_nowhere(ask: Any, capfd: pytest.CaptureFixture[str]) -> None:

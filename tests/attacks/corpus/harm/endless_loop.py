@@ -1,0 +1,8 @@
+"""Computes for ever."""
+
+prize = "time"
+harmless = True
+
+# %% first
+while True:
+    pass

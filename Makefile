@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup test test-slow test-all development lint demo verify lock clean
+.PHONY: help lab setup test test-slow test-all development lint demo verify attacks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ verify: development ## every unit through the gate
 demo: setup ## a sample class of twelve, built, submitted, graded and fed back, in ./demo
 	@.venv/bin/ustod assets fetch
 	@.venv/bin/ustod demo --out demo $(ARGS)
+
+attacks: development ## what the attack corpus gains from this grader, and from stock nbgrader (long)
+	@PYTHONPATH=tests .venv/bin/python -m attacks $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

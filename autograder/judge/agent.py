@@ -76,6 +76,7 @@ class Agent:
         self._changed: list[tuple[Any, Any]] = []
         self._patched: list[tuple[Any, str, Any]] = []
         self._lock = threading.RLock()
+        self._hidden: dict[str, Any] = {}
         self._folder = Path()
         self._files: Snapshot = {}
         builtins.input = _no_input
@@ -242,9 +243,19 @@ class Agent:
         before, self._files = self._files, snapshot(self._folder)
         return changes(self._folder, before, self._files)
 
+    def do_hide(self, name: str) -> None:
+        """Take `name` away from the student's code, as a test does with `del`."""
+        self._hidden[name] = self._shell.namespace.pop(name)
+
+    def do_show(self, name: str) -> None:
+        """Give it back."""
+        self._shell.namespace[name] = self._hidden.pop(name)
+
     def do_settle(self) -> None:
         """A test cell is over: loans end, and the judge's callables are forgotten."""
         self.do_unpatch()
+        for name in list(self._hidden):
+            self.do_show(name)
         for handle in list(self._loans):
             self._release(handle, 1)
         self._loans.clear()

@@ -144,6 +144,7 @@ class Conductor:
             mirror.undo()
             self._link.before, self._link.after = [], []
             self._link.deadline = time.monotonic() + GRACE
+            self._namespace.settle()
             try:
                 self._link.settle()
             except Exception as problem:

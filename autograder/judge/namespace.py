@@ -29,6 +29,7 @@ class Namespace(dict[str, Any]):
         super().__init__()
         self._link, self._imports, self._answers = link, imports, answers
         self._reference: dict[str, Any] | None = None
+        self._hidden: set[str] = set()
         self.undefined: set[str] = set()
 
     def __missing__(self, name: str) -> Any:
@@ -43,6 +44,23 @@ class Namespace(dict[str, Any]):
         self.undefined.add(name)
         raise KeyError(name)
 
+    def __delitem__(self, name: str) -> None:
+        """A test may take a name away, to see whether the student's other code leans on it."""
+        if super().__contains__(name):
+            super().__delitem__(name)
+        elif name in self:
+            self._link.ask("hide", name)
+            self._hidden.add(name)
+        else:
+            raise KeyError(name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """A name that was taken away is given back by an assignment."""
+        super().__setitem__(name, value)
+        if name in self._hidden:
+            self._hidden.remove(name)
+            self._link.ask("show", name)
+
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name) or name in self._imports:
             return True
@@ -52,6 +70,10 @@ class Namespace(dict[str, Any]):
             return True
         self.undefined.add(name)
         return False
+
+    def settle(self) -> None:
+        """A test cell is over: the student's process has its names again."""
+        self._hidden.clear()
 
     @contextmanager
     def limited(self, seconds: float) -> Iterator[None]:

@@ -113,8 +113,20 @@ def test_a_tagged_test_runs_in_the_students_process() -> None:
 def test_a_tag_in_the_submission_alone_means_nothing() -> None:
     test, tagged = scored("assert f() == 1"), scored("assert f() == 1", tags=["ustod-in-kernel"])
     cheat = answer("get_ipython().input_transformers_cleanup.append(lambda lines: ['pass'])")
-    assert points([cheat, tagged], reference=[cheat, test]) == 0
-    assert points([cheat, tagged]) == 0
+    assert points([cheat, tagged], reference=[cheat, test]) == [0]
+    assert points([cheat, tagged]) == [0]
+
+
+TAKES_AWAY = "kept = helper\ndel helper\ntry:\n    f(1)\nexcept NameError:\n    pass\nelse:\n    raise AssertionError"
+
+
+@pytest.mark.parametrize("end", ["\nfinally:\n    helper = kept", ""], ids=["given back", "forgotten"])
+def test_a_test_takes_a_name_away_from_the_students_code(end: str) -> None:
+    uses = answer("def helper(x): return x\ndef f(x): return helper(x)")
+    alone = answer("def helper(x): return x\ndef f(x): return x")
+    tests = [scored(TAKES_AWAY + end, "one"), scored("assert f(3) == helper(3) == 3", "two")]
+    assert points([uses, *tests]) == [2, 2]
+    assert points([alone, *tests]) == [0, 2]
 
 
 def test_a_patch_of_a_module_ends_with_the_cell() -> None:

@@ -57,8 +57,7 @@ def ustod(course: Path, assignment: str, students: list[str]) -> None:
 
 
 STOCK = Grader("stock nbgrader", stock, sandboxed=False)
-#: `sandboxed` becomes true with the sandbox: attacks that are not harmless run only then.
-USTOD = Grader("ustod", ustod, sandboxed=False)
+USTOD = Grader("ustod", ustod, sandboxed=True)
 
 
 def main(where: str, course: str, assignment: str, *students: str) -> None:

@@ -77,7 +77,8 @@ def run_attack(attack: Attack, grader: Grader, victim: Path, patience: float = P
         world = copy_victim(victim, Path(folder, "world"))
         with _watched(world) as (listener, canary):
             confession = f"confession-{secrets.token_hex(8)}"
-            facts = world.facts(listener.port, listener.name, canary.pid, confession)
+            in_two = f'{confession[:6]}" "{confession[6:]}'  # as Python text: the source alone is no confession
+            facts = world.facts(listener.port, listener.name, canary.pid, in_two)
             attack.hand_in(world.released(), world.submission(ATTACKER), facts)
             world.hand_in_honest_work()
             files, records = _files(world), _records(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 def without_network(*command: str) -> subprocess.CompletedProcess[str]:
-    inside = ["unshare", "-rn", sys.executable, "-c", LOOPBACK_UP, *command]
+    shut_off = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    inside = [*shut_off, sys.executable, "-c", LOOPBACK_UP, *command]
     return subprocess.run(inside, capture_output=True, text=True, timeout=600)
 
 

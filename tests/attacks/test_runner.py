@@ -95,7 +95,7 @@ class TestTheHost:
     def test_everything_that_is_touched_is_named(self, attempt: Try) -> None:
         names = ("writes_outside", "writes_home", "course_configuration", "gradebook_of_others", "kill_bystander")
         sources = [source for name in names for place, source in corpus_attack(f"harm/{name}").cells()]
-        result = attempt("# %% last\n" + "\n".join(sources) + "\nprint('@CONFESSION@')\n")
+        result = attempt("# %% last\n" + "\n".join(sources) + '\nprint("@CONFESSION@")\n')
         assert set(result.host_touched) == {
             "drop/was-here was made or lost",
             "home/notes.txt was changed",

@@ -23,8 +23,8 @@ from autograder.judge.namespace import Mirror, Namespace
 from autograder.judge.shell import Output, Shell
 from autograder.judge.wire import Channel, Misbehaved, Overdue
 
-#: A test cell may take this many times as long as an ordinary one: it runs many checks, each with a limit of its own.
-TEST_PATIENCE = 20
+#: A test cell may take this many times as long as an ordinary one: every call into the other process costs a little.
+TEST_PATIENCE = 3
 ENDED, LATE, MISSING = "StudentProcessEnded", "CellTimeoutError", "NotAttempted"
 
 

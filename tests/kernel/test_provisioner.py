@@ -128,7 +128,8 @@ def test_an_interrupt_stops_a_cell_and_nothing_else(kernel):
     while (reply := kernel.client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != message:
         pass
     assert reply["content"]["ename"] == "KeyboardInterrupt"
-    assert kernel.run("print(x)") == "1\n"
+    after = kernel.client.execute("", user_expressions={"x": "x"}, reply=True, timeout=60)
+    assert after["content"]["user_expressions"]["x"]["data"]["text/plain"] == "1"
 
 
 def test_a_restarted_kernel_is_new_and_the_client_need_not_reconnect(kernel):

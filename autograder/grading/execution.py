@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, Execute
 
+from autograder.authoring.unit import find_units
 from autograder.errors import UstodError
 from autograder.grading.course import Course
 from autograder.judge.cells import imports
 from autograder.judge.process import Court
 from autograder.kernel.client import STACK, Zygote
-from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Sandbox
 
 #: Imported before every notebook; of the rest of the stack only what the assignment's own notebooks import.
@@ -32,15 +31,14 @@ class Execution:
 
     Attributes:
         modules: what both zygotes import beforehand.
-        readable: folders that the judge may read and students may not.
+        readable: folders that the judge may read and students may not: the units of the installed course, whose
+            checks speak the learner's language.
         sandboxed: whether the processes are shut in.
-        limits: of each student's process.
     """
 
     modules: tuple[str, ...] = ALWAYS
     readable: tuple[Path, ...] = ()
     sandboxed: bool = True
-    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def of(cls, course: Course, assignment: str, *, sandboxed: bool = True) -> Execution:
@@ -52,7 +50,7 @@ class Execution:
         if sandboxed:
             with Zygote(Sandbox(), ["autograder.student"]) as trial:
                 trial.start()
-        return cls((*ALWAYS, *_used(course, assignment)), tuple(_course_folders()), sandboxed)
+        return cls((*ALWAYS, *_used(course, assignment)), tuple(find_units()), sandboxed)
 
     def run(self, step: Execute, notebook: NotebookNode, reference: NotebookNode | None, folder: Path) -> list[str]:
         """Execute `notebook` in place, with copies of the files in `folder` beside it, as `step` is configured.
@@ -68,20 +66,17 @@ class Execution:
             raise UstodError(f"The notebook is in {language}, which only stock nbgrader can grade: nbgrader autograde.")
         hiding = ClearHiddenTests(parent=step.parent)
         seconds = step.timeout if step.timeout and step.timeout > 0 else NO_LIMIT
-        court = _court(replace(self, limits=Limits()))
-        account = court.try_notebook(
+        conducted = _court(self).try_notebook(
             notebook,
             reference,
             folder,
             seconds=float(seconds),
             hidden=(hiding.begin_test_delimeter, hiding.end_test_delimeter),
-            limits=self.limits,
-            ignore=lambda path: path.suffix == ".ipynb",
         )
-        for count, (cell, outputs) in enumerate(zip(notebook.cells, account.outputs, strict=True), 1):
+        for count, (cell, outputs) in enumerate(zip(notebook.cells, conducted.outputs, strict=True), 1):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = outputs, count
-        return account.problems
+        return conducted.problems
 
 
 @lru_cache(maxsize=1)
@@ -99,19 +94,5 @@ def _used(course: Course, assignment: str) -> Iterable[str]:
         reference = course.source(assignment, name)
         for cell in reference.cells if reference is not None else ():
             for statement in imports(cell.source).values() if cell.cell_type == "code" else ():
-                used |= _packages(statement)
+                used.add(statement.split()[1].partition(".")[0])  # import numpy.linalg as la, from numpy import array
     return [module for module in STACK if module.partition(".")[0] in used and find_spec(module.partition(".")[0])]
-
-
-def _packages(statement: str) -> set[str]:
-    node = ast.parse(statement).body[0]
-    if isinstance(node, ast.ImportFrom):
-        return {(node.module or "").partition(".")[0]}
-    return {alias.name.partition(".")[0] for alias in getattr(node, "names", ())}
-
-
-def _course_folders() -> Iterable[Path]:
-    """The units of the installed course: their checks' messages are shown in the learner's language."""
-    spec = find_spec("course")
-    for place in spec.submodule_search_locations or () if spec else ():
-        yield from sorted(path.parent for path in Path(place).glob("u*/unit.toml"))

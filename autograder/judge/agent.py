@@ -24,6 +24,7 @@ from autograder.judge.codec import CodecError, decode, encode
 from autograder.judge.failures import describe, traceback_of
 from autograder.judge.files import Snapshot, apply, changes, snapshot
 from autograder.judge.inplace import copy_into, is_mutable
+from autograder.judge.loans import UNWATCHED, first_picture, picture
 from autograder.judge.shell import Collector, Shell, collecting
 from autograder.judge.wire import Channel, Misbehaved
 from autograder.student.protocol import TimeLimit
@@ -45,9 +46,6 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 #: Under this name an exception carries the number of the judge's own exception that it stands for.
 TICKET = "__ustod_ticket__"
 OURS = os.path.dirname(os.path.abspath(__file__))
-#: Bytes up to which lent data is watched for changes, on either side; what is larger crosses once and stays.
-LARGEST_LOAN = 2 * 2**20
-UNWATCHED = b""
 
 
 def serve(fd: int) -> None:
@@ -142,7 +140,7 @@ class Agent:
         for handle, value in about.get("loans", ()):
             if handle in self._loans:
                 copy_into(self._objects[handle][0], value)
-                self._loans[handle] = self._message(value)
+                self._loans[handle] = picture(value)
         if "random" in about:
             generators.set_states(about["random"])
             self._random = generators.states()
@@ -158,7 +156,7 @@ class Agent:
                 continue
             value = self._objects[handle][0]
             try:
-                now = self._message(value)
+                now = picture(value)
             except CodecError:
                 continue
             if now != before:
@@ -167,9 +165,6 @@ class Agent:
         if changed:
             about["loans"] = changed
         return about
-
-    def _message(self, value: Any) -> bytes:
-        return encode(value, lambda other: ("id", id(other)))
 
     def do_execute(self, source: str) -> Any:
         """The outputs of a cell, and whether it raised."""
@@ -191,7 +186,7 @@ class Agent:
         """What the call gives, and those of its arguments that it has changed."""
         changeable: dict[Any, Any] = {place: value for place, value in enumerate(args) if is_mutable(value)}
         changeable |= {name: value for name, value in kwargs.items() if is_mutable(value)}
-        before = {key: self._message(value) for key, value in changeable.items()}
+        before = {key: picture(value) for key, value in changeable.items()}
         try:
             result = function(*args, **kwargs)
         finally:
@@ -200,7 +195,7 @@ class Agent:
 
     def _differs(self, value: Any, before: bytes) -> bool:
         try:
-            return self._message(value) != before
+            return picture(value) != before
         except CodecError:
             return False
 
@@ -279,12 +274,12 @@ class Agent:
         if not is_mutable(value) or type(value) is tuple:
             return ("given", value)
         try:
-            message = self._message(value)
+            taken = first_picture(value)
         except CodecError:
             return ("given", value)
         handle = self._keep(value, 0)
         if handle not in self._loans:
-            self._loans[handle] = message if len(message) <= LARGEST_LOAN else UNWATCHED
+            self._loans[handle] = taken
             self._objects[handle] = (value, self._objects[handle][1] + 1)
             return ("lent", handle, value)
         return ("again", handle)

@@ -81,7 +81,10 @@ def is_test(cell: Any) -> bool:
 
 
 def is_locked(cell: Any) -> bool:
-    """Whether nbgrader puts the instructor's text in the place of the student's."""
+    """Whether nbgrader puts the instructor's text in the place of the student's.
+
+    nbgrader.utils says the same, but importing it takes a second, which every judge's zygote would wait for.
+    """
     return not _says(cell, "solution") and (_says(cell, "grade") or _says(cell, "locked"))
 
 

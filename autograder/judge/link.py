@@ -18,15 +18,13 @@ from autograder.judge import generators
 from autograder.judge.codec import CodecError, decode, encode
 from autograder.judge.failures import MARK, Classes
 from autograder.judge.inplace import copy_into
+from autograder.judge.loans import first_picture, picture
 from autograder.judge.proxy import Proxy, handle_of
 from autograder.judge.wire import Channel, Misbehaved, Overdue
 from autograder.student.protocol import TimeLimit
 
 #: Seconds that an interrupted process has to come to an end of what it does.
 GRACE = 2.0
-#: Bytes up to which data that was lent is watched for changes.
-LARGEST_LOAN = 2 * 2**20
-UNWATCHED = b""
 #: Libraries whose modules stand for themselves when a student's name is bound to one; any other is the student's.
 LIBRARIES = (
     *("numpy", "pandas", "torch", "scipy", "sklearn", "matplotlib", "transformers", "datasets", "tokenizers"),
@@ -112,8 +110,7 @@ class Link:
             case ("given", value):
                 return value
             case ("lent", int(handle), value):
-                message = self._message(value)
-                self._loans[handle] = (value, message if len(message) <= LARGEST_LOAN else UNWATCHED)
+                self._loans[handle] = (value, first_picture(value))
                 return value
             case ("again", int(handle)) if handle in self._loans:
                 return self._loans[handle][0]
@@ -234,13 +231,11 @@ class Link:
         if (states := generators.states()) != self._random:
             about["random"] = self._random = states
         changed = [
-            (handle, value)
-            for handle, (value, before) in self._loans.items()
-            if before and self._message(value) != before
+            (handle, value) for handle, (value, before) in self._loans.items() if before and picture(value) != before
         ]
         if changed:
             about["loans"] = changed
-            self._loans.update({handle: (value, self._message(value)) for handle, value in changed})
+            self._loans.update({handle: (value, picture(value)) for handle, value in changed})
         return about
 
     def _take(self, about: dict[str, Any], args: tuple[Any, ...]) -> None:
@@ -252,15 +247,12 @@ class Link:
         for handle, value in _pairs(about.get("loans")):
             if handle in self._loans:
                 copy_into(self._loans[handle][0], value)
-                self._loans[handle] = (self._loans[handle][0], self._message(value))
+                self._loans[handle] = (self._loans[handle][0], picture(value))
         if len(args) == 3:
             for key, value in _pairs(about.get("changed")):
                 given = args[1] if type(key) is int and 0 <= key < len(args[1]) else args[2]
                 if type(key) is int or key in given:
                     copy_into(given[key], value)
-
-    def _message(self, value: Any) -> bytes:
-        return encode(value, lambda other: ("id", id(other)))
 
     # What stands for objects
 

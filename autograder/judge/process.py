@@ -7,9 +7,9 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,9 @@ from autograder.kernel.sandbox import Cache, Sandbox
 
 #: Seconds that the judge may need beyond what the student's process may.
 MARGIN = 120.0
+DEFAULT_LIMITS = Limits()
 _STUDENT = "autograder.judge.agent:serve"
 _JUDGE = "autograder.judge.process:judge"
-
-
-@dataclass(frozen=True)
-class Account:
-    """What running one notebook gave.
-
-    Attributes:
-        outputs: for each cell its outputs.
-        problems: what went wrong in the instructor's own cells, as sentences.
-    """
-
-    outputs: list[list[NotebookNode]]
-    problems: list[str]
 
 
 class Lost(Exception):
@@ -86,9 +74,8 @@ class Court:
         *,
         seconds: float,
         hidden: tuple[str, str],
-        limits: Limits | None = None,
-        ignore: Callable[[Path], bool] = lambda path: False,
-    ) -> Account:
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Conducted:
         """Run `notebook` with copies of the files in `folder` beside it, once more if a process of ours is lost.
 
         Args:
@@ -96,7 +83,6 @@ class Court:
             seconds: on the clock, for each ordinary cell.
             hidden: what marks the lines that students must not see.
             limits: of the student's process.
-            ignore: says which files in `folder` to leave out.
 
         Raises:
             Lost: if that happens twice.
@@ -110,24 +96,22 @@ class Court:
         }
         message = json.dumps(order).encode()
         try:
-            return self._try(message, folder, limits or Limits(), ignore)
+            return self._try(message, folder, limits)
         except Lost:
-            return self._try(message, folder, limits or Limits(), ignore)
+            return self._try(message, folder, limits)
 
-    def _try(self, message: bytes, folder: Path, limits: Limits, ignore: Callable[[Path], bool]) -> Account:
+    def _try(self, message: bytes, folder: Path, limits: Limits) -> Conducted:
         students, judges = socket.socketpair()
         ours, theirs = socket.socketpair()
         channel = Channel(ours)
         with students, judges, theirs, channel.closing(), tempfile.TemporaryFile() as console:
             fds = [students.fileno()]
-            student = self._students.fork(
-                _STUDENT, fds=fds, limits=limits, files=folder, ignore=ignore, console=console
-            )
+            student = self._students.fork(_STUDENT, fds=fds, limits=limits, files=folder, console=console)
             students.close()
             try:
                 patience = replace(limits, wall=limits.wall + MARGIN, cpu=limits.cpu + MARGIN)
                 fds = [judges.fileno(), theirs.fileno()]
-                judge = self._judges.fork(_JUDGE, fds=fds, limits=patience, files=folder, ignore=ignore)
+                judge = self._judges.fork(_JUDGE, fds=fds, limits=patience, files=folder)
                 try:
                     judges.close()
                     theirs.close()
@@ -138,7 +122,7 @@ class Court:
                 student.kill()
 
     @staticmethod
-    def _hear(channel: Channel, message: bytes, student: Child, patience: float) -> Account:
+    def _hear(channel: Channel, message: bytes, student: Child, patience: float) -> Conducted:
         try:
             deadline = time.monotonic() + patience
             channel.send(message, deadline)
@@ -149,19 +133,16 @@ class Court:
         told = json.loads(answer)
         if "fault" in told:
             raise Lost(told["fault"])
-        early = student.wait(0.5) if told["ended"] else None
-        if early is not None and early.reason is Reason.ZYGOTE:
-            raise Lost("The process from which students' processes are forked was lost.")
-        outputs = [nbformat.from_dict(cell) for cell in told["outputs"]]
-        if early is not None:
-            _say_why(outputs, early.reason.sentence(student.limits))
-        return Account(outputs, told["problems"])
-
-
-def _say_why(cells: list[list[NotebookNode]], sentence: str) -> None:
-    """Put `sentence` in the place of every output that only says that the student's process has ended."""
-    for output in (output for outputs in cells for output in outputs if output.get("ename") == ENDED):
-        output.evalue, output.traceback = sentence, [f"{ENDED}: {sentence}"]
+        cells = [nbformat.from_dict(outputs) for outputs in told["outputs"]]
+        ends = [output for outputs in cells for output in outputs if output.get("ename") == ENDED]
+        ending = student.wait(0.5) if ends else None
+        if ending is not None:
+            if ending.reason is Reason.ZYGOTE:
+                raise Lost("The process from which students' processes are forked was lost.")
+            why = ending.reason.sentence(student.limits)
+            for output in ends:
+                output.evalue, output.traceback = why, [f"{ENDED}: {why}"]
+        return Conducted(cells, told["problems"])
 
 
 def judge(student: int, grader: int) -> int:
@@ -181,10 +162,5 @@ def judge(student: int, grader: int) -> int:
     except Exception as error:
         channel.send(json.dumps({"fault": f"The judge failed: {type(error).__name__}: {error}"}).encode())
         return 1
-    channel.send(json.dumps(_told(conducted)).encode())
+    channel.send(json.dumps(vars(conducted)).encode())
     return 0
-
-
-def _told(conducted: Conducted) -> dict[str, Any]:
-    ended = any(output.get("ename") == ENDED for outputs in conducted.outputs for output in outputs)
-    return {"outputs": conducted.outputs, "problems": conducted.problems, "ended": ended}

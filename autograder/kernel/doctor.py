@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,11 +177,3 @@ def _finding(guarantee: str, holds: bool, words: str, otherwise: str) -> Finding
         return Finding(guarantee, True, f"{words}.")
     mend = "Do not grade untrusted notebooks here, and report it with the output of ustod doctor."
     return Finding(guarantee, False, f"{words}: that failed when it was tried; {otherwise}.", mend)
-
-
-def version() -> str:
-    """The version of bubblewrap, for reports; empty if it is missing."""
-    program = shutil.which("bwrap")
-    return (
-        "" if program is None else subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
-    )

@@ -10,7 +10,8 @@ import pytest
 from judge.students import answer, ordinary, scored
 from nbformat import NotebookNode
 
-from autograder.judge.process import Account, Court
+from autograder.judge.conductor import Conducted
+from autograder.judge.process import Court
 from autograder.kernel.limits import Limits
 
 HIDDEN = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
@@ -23,12 +24,12 @@ def court() -> Iterator[Court]:
         yield court
 
 
-def tried(court: Court, folder: Path, *cells: NotebookNode, seconds: float = 10) -> Account:
+def tried(court: Court, folder: Path, *cells: NotebookNode, seconds: float = 10) -> Conducted:
     notebook = nbformat.v4.new_notebook(cells=list(cells))
     return court.try_notebook(notebook, notebook, folder, seconds=seconds, hidden=HIDDEN, limits=LIMITS)
 
 
-def names_of_errors(account: Account) -> list[str]:
+def names_of_errors(account: Conducted) -> list[str]:
     return [output.ename for outputs in account.outputs for output in outputs if output.output_type == "error"]
 
 

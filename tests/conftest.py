@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from shared import SUMS, Break, Once, Ustod
 
 import course
 from autograder.authoring.build import build_course
 from autograder.authoring.unit import read_unit
 from autograder.environment import put_own_programs_on_path
+
+# A property holds or not, however busy the machine is.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 put_own_programs_on_path()

@@ -42,10 +42,12 @@ class Order:
         call: ``module:function``; it is called with the descriptors of `fds`, then with `args`.
         fds: open files that are the function's own.
         console: an open file for standard output and error; None throws them away.
+        gate: the reading end of a pipe; nothing of the learner's is touched before its other end is closed.
         files: a tar archive of what the working folder holds at first; None for nothing.
         results: an open file that receives the working folder as a tar archive at the end; None if nobody wants it.
         sandboxed: whether to make namespaces; without, the limits are all there is.
         copied: read-only folders in which the child may make files, which go to its own disk space.
+        hidden: folders that are empty for the child.
     """
 
     call: str
@@ -53,10 +55,12 @@ class Order:
     fds: Sequence[int]
     limits: Limits
     console: int | None
+    gate: int
     files: int | None
     results: int | None
     sandboxed: bool
     copied: Sequence[str] = ()
+    hidden: Sequence[str] = ()
 
 
 def keep(order: Order, status: int) -> None:
@@ -70,7 +74,10 @@ def keep(order: Order, status: int) -> None:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         _close_all_but(
-            [status, *order.fds, *(fd for fd in (order.console, order.files, order.results) if fd is not None)]
+            [
+                *(status, order.gate, *order.fds),
+                *(fd for fd in (order.console, order.files, order.results) if fd is not None),
+            ]
         )
         _reset_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,6 +93,8 @@ def keep(order: Order, status: int) -> None:
         if order.sandboxed:
             _mount_private_devices(folder)
             _make_writable(order.copied)
+            _hide(order.hidden)
+        os.read(order.gate, 1)
         if order.files is not None:
             archive.unpack(order.files, folder / "work")
         inmate = os.fork()
@@ -177,6 +186,13 @@ def _make_writable(folders: Sequence[str]) -> None:
                     continue
                 os.symlink(os.path.join(place, name), os.path.join(copy, name))
         linux.mount(own, folder, flags=linux.MS_BIND)
+
+
+def _hide(folders: Sequence[str]) -> None:
+    """Cover folders with empty ones; nobody without capabilities can take a cover away."""
+    for folder in folders:
+        flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_RDONLY
+        linux.mount("tmpfs", folder, "tmpfs", flags, "size=4k,nr_inodes=1,mode=0555")
 
 
 def _raise_loopback() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from autograder.errors import UstodError
 from autograder.kernel import archive
 from autograder.kernel.life import Child, Ending, Life, python
 from autograder.kernel.limits import Limits
@@ -32,12 +33,12 @@ STACK = (
 class Zygote:
     """A process with the stack imported, in a sandbox, that forks children. It is started when first needed.
 
-    If it dies, or if packages are installed meanwhile, the next request starts another. Safe to use from several
-    threads.
+    If it dies, or if packages are installed meanwhile, the next request starts another; so does one during which it
+    is killed before it is ready. Safe to use from several threads.
 
     Args:
         sandbox: what can be seen from within; None for no sandbox at all.
-        modules: what to import.
+        modules: what to import; ``module:attribute`` for what may be missing.
         paths: folders to import from before others; they can be read from within.
     """
 
@@ -74,6 +75,7 @@ class Zygote:
         limits: Limits | None = None,
         files: Path | None = None,
         ignore: Callable[[Path], bool] = lambda path: False,
+        hidden: Iterable[Path] = (),
         console: IO[Any] | None = None,
         results: IO[Any] | None = None,
     ) -> Child:
@@ -88,6 +90,7 @@ class Zygote:
             limits: what it may use.
             files: a folder whose regular files are copied to the working folder.
             ignore: says which of those to leave out.
+            hidden: folders of the sandbox that are empty for this child.
             console: a file for standard output and standard error, which are thrown away otherwise.
             results: a file that receives the working folder at the end; see `archive.unpack_results`.
 
@@ -104,6 +107,7 @@ class Zygote:
             if results is not None:
                 special["results"] = results.fileno()
             message = {"call": call, "args": args, "limits": limits.plain(), "special": list(special)}
+            message["hidden"] = [str(folder) for folder in hidden]
             child = self._ready().fork(message, [*special.values(), *fds], limits)
         child.wait_for_birth()
         return child
@@ -122,12 +126,21 @@ class Zygote:
         self.close()
 
     def _ready(self) -> Life:
+        life = self._current()
+        try:
+            life.wait_until_ready()
+        except UstodError:
+            if not life.was_killed:
+                raise
+            life = self._current()
+            life.wait_until_ready()
+        return life
+
+    def _current(self) -> Life:
         with self._lock:
             if self._process is not None and (self._process.is_dead or self._process.python != python()):
                 self._process.retire()
                 self._process = None
             if self._process is None:
                 self._process = Life(self._modules, self._sandbox, self._paths)
-            process = self._process
-        process.wait_until_ready()
-        return process
+            return self._process

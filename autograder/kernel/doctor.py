@@ -1,20 +1,16 @@
-"""What this machine can guarantee about learners' code, found out by trying it in a throw-away sandbox."""
+"""What this machine can guarantee about learners' code: what can be said at once, and what has to be tried.
+
+This module can be imported on any system, so that there is somebody to say what is missing.
+"""
 
 from __future__ import annotations
 
 import platform
 import shutil
-import socket
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import UstodError
-from autograder.kernel import seccomp
-from autograder.kernel.client import Child, Zygote
-from autograder.kernel.limits import MIB, Limits, Reason
-from autograder.kernel.sandbox import Sandbox
 
 #: Ubuntu since 23.10 lets AppArmor decide who may make user namespaces.
 APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -23,8 +19,6 @@ DEBIAN = Path("/proc/sys/kernel/unprivileged_userns_clone")
 
 #: Left by Docker and by Podman in their containers.
 CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-
-_PROBES = "autograder.kernel.probes"
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class Finding:
         guarantee: a short name.
         holds: whether it holds here.
         words: what that means, in a sentence.
-        mend: what to do about it; empty if it holds.
+        mend: what to do about it, or how to have more than that; empty if there is nothing to do.
     """
 
     guarantee: str
@@ -45,27 +39,49 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    """Try each guarantee. Takes a second or two; changes nothing."""
+    """Try each guarantee. Takes a second or two."""
+    shut_in = sandbox()
+    if not shut_in.holds:
+        return [shut_in]
+    from autograder.kernel import trials
+
+    return [shut_in, *trials.run()]
+
+
+def require_sandbox() -> None:
+    """Find out in a moment whether learners' code can be shut in.
+
+    Raises:
+        UstodError: if not; it says why and what to do.
+    """
+    finding = sandbox()
+    if not finding.holds:
+        raise UstodError(f"{finding.words} {finding.mend}")
+
+
+def sandbox() -> Finding:
+    """Have a process shut in, in the way in which learners' code will be."""
     obstacle = _obstacle()
     if obstacle is not None:
-        return [obstacle]
+        return obstacle
+    from autograder.kernel.client import Zygote
+    from autograder.kernel.sandbox import Sandbox
+
     with Zygote(Sandbox(), []) as zygote:
         try:
-            zygote.fork(f"{_PROBES}:nothing").wait()
+            zygote.fork("autograder.kernel.probes:nothing").wait()
         except UstodError as error:
-            return [_no_sandbox(str(error))]
-        return [
-            Finding("sandbox", True, "Learners' code is shut in by bubblewrap, each notebook by itself."),
-            *(try_it(zygote) for try_it in _TRIALS),
-            _filter(),
-        ]
+            return _no_sandbox(str(error).removesuffix("; see ustod doctor."))
+    return Finding("sandbox", True, "Learners' code is shut in by bubblewrap, each notebook by itself.")
 
 
 def _obstacle() -> Finding | None:
     """What can be said without starting anything."""
     words = "Learners' code cannot be shut in: "
     if platform.system() != "Linux":
-        return Finding("sandbox", False, f"{words}this is not Linux.", "Grade on a Linux machine, or in a virtual one.")
+        here = {"Darwin": "macOS", "": "another system"}.get(platform.system(), platform.system())
+        mend = "Grade a class on Linux, or in a virtual machine with it; ustod lab and ustod check work here too."
+        return Finding("sandbox", False, f"{words}the sandbox needs Linux, and this is {here}.", mend)
     if shutil.which("bwrap") is None:
         return Finding(
             "sandbox", False, f"{words}the program bwrap is missing.", "Install the package bubblewrap, then try again."
@@ -88,7 +104,7 @@ def _no_sandbox(error: str) -> Finding:
         mend = "Start the container with --security-opt seccomp=unconfined --security-opt systempaths=unconfined."
         return Finding("sandbox", False, f"{words}{why}.", mend)
     else:
-        return Finding("sandbox", False, f"{words}{error}", "Run bwrap --ro-bind / / --unshare-all true to see more.")
+        return Finding("sandbox", False, f"{words}{error}.", "Run bwrap --ro-bind / / --unshare-all true to see more.")
     return Finding("sandbox", False, f"{words}{why}.", f"Run {mend} and write the setting to /etc/sysctl.d to keep it.")
 
 
@@ -97,83 +113,3 @@ def _setting(path: Path) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
-
-
-def _filter() -> Finding:
-    if seccomp.available():
-        return Finding("system calls", True, "System calls that no notebook needs are refused.")
-    words = f"System calls are not filtered, since there is no filter for the processor {platform.machine()}."
-    return Finding("system calls", False, words, "Grade on x86-64 or 64-bit ARM; the other guarantees still hold.")
-
-
-def _host_files(zygote: Zygote) -> Finding:
-    with tempfile.NamedTemporaryFile(dir=Path.home()) as file:
-        seen = _code(zygote.fork(f"{_PROBES}:can_read", file.name)) != 0
-    return _finding("files", not seen, "Files of this machine cannot be read", "can be read")
-
-
-def _host_network(zygote: Zygote) -> Finding:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        reached = _code(zygote.fork(f"{_PROBES}:can_connect", server.getsockname()[1])) != 0
-    return _finding("network", not reached, "The network cannot be reached, nor this machine's own services", "reached")
-
-
-def _neighbours(zygote: Zygote) -> Finding:
-    other = zygote.fork(f"{_PROBES}:wait_with_a_file")
-    seen = _code(zygote.fork(f"{_PROBES}:can_see_others")) != 0
-    other.kill()
-    return _finding("neighbours", not seen, "One submission cannot see another's files or processes", "one did")
-
-
-def _limit(name: str, probe: str, limits: Limits, reason: Reason) -> Callable[[Zygote], Finding]:
-    def try_it(zygote: Zygote) -> Finding:
-        child = zygote.fork(f"{_PROBES}:{probe}", limits=limits)
-        ending = child.wait(limits.wall + 10)
-        if ending is None:
-            child.kill()
-        holds = ending is not None and ending.reason is reason
-        return _finding(name, holds, f"The limit on {name} ends a notebook that goes beyond it", "one went on")
-
-    return try_it
-
-
-def _process_cap(zygote: Zygote) -> Finding:
-    """The instant cap, which needs Linux 5.14; the limit above is the watcher's, twenty times a second."""
-    holds = _code(zygote.fork(f"{_PROBES}:fork_up_to", 5)) == 0
-    if holds:
-        return Finding("process cap", True, "Linux refuses a notebook more processes the moment it asks.")
-    words = f"Linux {platform.release()} does not count processes by notebook; the watcher still ends a fork bomb."
-    return Finding("process cap", False, words, "Upgrade to Linux 5.14 or newer.")
-
-
-def _disk(zygote: Zygote) -> Finding:
-    holds = _code(zygote.fork(f"{_PROBES}:fill_disk", 16 * MIB, limits=Limits(wall=20, disk=8 * MIB))) == 0
-    return _finding("disk", holds, "A notebook can fill its own disk space only", "one went beyond")
-
-
-_TRIALS: list[Callable[[Zygote], Finding]] = [
-    _host_files,
-    _host_network,
-    _neighbours,
-    _limit("time", "sleep_long", Limits(wall=0.3), Reason.WALL),
-    _limit("processor time", "spin", Limits(wall=20, cpu=0.3), Reason.CPU),
-    _limit("memory", "hoard", Limits(wall=20, memory=100 * MIB), Reason.MEMORY),
-    _limit("processes", "start_threads", Limits(wall=20, processes=10), Reason.PROCESSES),
-    _process_cap,
-    _disk,
-]
-
-
-def _code(child: Child) -> int:
-    ending = child.wait(30)
-    if ending is None:
-        child.kill()
-        return -1
-    return ending.code
-
-
-def _finding(guarantee: str, holds: bool, words: str, otherwise: str) -> Finding:
-    if holds:
-        return Finding(guarantee, True, f"{words}.")
-    mend = "Do not grade untrusted notebooks here, and report it with the output of ustod doctor."
-    return Finding(guarantee, False, f"{words}: that failed when it was tried; {otherwise}.", mend)

@@ -20,11 +20,14 @@ from typing import Any
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.kernel import wire
+from autograder.kernel.cgroup import Group, new_group, remove_late
 from autograder.kernel.limits import Limits, Reason
 from autograder.kernel.sandbox import PACKAGE, STEADY, Sandbox
 
 #: Seconds within which the stack must be imported.
 PATIENCE = 300.0
+#: The exit codes of bubblewrap and of a process that are killed, by the system for want of memory or by somebody.
+KILLED = (128 + 9, -9)
 
 _PROGRAM = """
 import json, sys
@@ -57,8 +60,9 @@ class Ending:
 class Child:
     """A process that runs one notebook."""
 
-    def __init__(self, zygote: Life, name: int, limits: Limits) -> None:
+    def __init__(self, zygote: Life, name: int, limits: Limits, group: Group | None) -> None:
         self.limits = limits
+        self._group = group
         self._zygote = zygote
         self._name = name
         self._born = threading.Event()
@@ -67,11 +71,18 @@ class Child:
         self._refusal = ""
         #: The pid that the zygote sees: no pid of the host.
         self.pid = 0
+        #: Whether it has a control group, so that Linux itself keeps its limits on memory and processes.
+        self.is_grouped = False
 
     @property
     def ending(self) -> Ending | None:
         """How it ended; None while it runs."""
         return self._ending
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether Python or a package has changed since its zygote began: it may have imported some of each."""
+        return self._zygote.python != python()
 
     def wait(self, timeout: float | None = None) -> Ending | None:
         """Wait until it has ended; None if it still runs after `timeout` seconds."""
@@ -93,13 +104,15 @@ class Child:
     def hear(self, message: dict[str, Any]) -> None:
         """What the zygote says about this child."""
         if message["say"] == "forked":
-            self.pid = message["pid"]
+            self.pid, self.is_grouped = message["pid"], message["grouped"]
         elif message["say"] == "refused":
             self._refusal = message["why"]
             self._ending = Ending(Reason.ZYGOTE, 1)
-            self._over.set()
         else:
             self._ending = Ending(Reason(message["reason"]), *(message[key] for key in ("code", "wall", "cpu", "peak")))
+        if self._ending is not None:
+            if self._group is not None:
+                self._group.remove()
             self._over.set()
         self._born.set()
 
@@ -115,6 +128,7 @@ class Life:
     def __init__(self, modules: list[str], sandbox: Sandbox | None, paths: list[Path]) -> None:
         self.python = python()
         self.is_dead = False
+        self.was_killed = False
         self.threads = 0
         self.pid: int | None = None
         self._children: dict[int, Child] = {}
@@ -137,16 +151,22 @@ class Life:
             raise UstodError(f"The process that runs notebooks did not start: {self._trouble}; see ustod doctor.")
 
     def fork(self, message: dict[str, Any], fds: Sequence[int], limits: Limits) -> Child:
+        group = new_group(limits)
         with self._lock:
             name = next(self._names)
-            child = Child(self, name, limits)
+            child = Child(self, name, limits, group)
             self._children[name] = child
         try:
-            wire.send(self._end, {"do": "fork", "id": name, **message}, fds)
+            with contextlib.ExitStack() as stack:
+                files = stack.enter_context(group.files()) if group is not None else {}
+                special = [*files, *message["special"]]
+                wire.send(self._end, {**message, "do": "fork", "id": name, "special": special}, [*files.values(), *fds])
         except OSError:
             self._lose(child)
         except BaseException:
             del self._children[name]
+            if group is not None:
+                group.remove()
             raise
         if self.is_dead:
             self._lose(child)
@@ -188,7 +208,7 @@ class Life:
         finally:
             self._end.close()
             if process is not None:
-                process.wait()
+                self.was_killed = process.wait() in KILLED
             self._bury()
 
     def _launch(
@@ -251,6 +271,7 @@ class Life:
         self._ready.set()
         for child in lost:
             self._lose(child)
+        remove_late()
 
     def _lose(self, child: Child) -> None:
         if child.ending is None:
@@ -258,6 +279,13 @@ class Life:
 
 
 def python() -> tuple[object, ...]:
-    """What changes when the interpreter is upgraded or a package is installed."""
-    place = sysconfig.get_path("purelib")
-    return (sys.executable, os.stat(sys.executable).st_mtime_ns, os.stat(place).st_mtime_ns)
+    """What changes when the interpreter is upgraded, or a package is installed, upgraded or removed."""
+    places = (sys.executable, sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    return tuple((place, _changed(place)) for place in places)
+
+
+def _changed(place: str) -> int | None:
+    try:
+        return os.stat(place).st_mtime_ns
+    except FileNotFoundError:  # for a moment, in the middle of an upgrade
+        return None

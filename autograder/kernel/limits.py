@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import math
 import resource
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +23,9 @@ class Limits:
     Attributes:
         wall: seconds on the clock from the fork on; `math.inf` for none.
         cpu: seconds of processor time of the whole tree of processes; `math.inf` for none.
-        memory: bytes of memory of the tree, beyond what it shares with the zygote in a fair share.
+        memory: bytes of memory of the tree. What it shares with the zygote counts in a fair share where the watcher
+            looks, and not at all where Linux counts; where that counts, `memory` and `disk` together are a wall that
+            not even a moment's use gets over.
         processes: processes and threads at one time.
         open_files: file descriptors of one process.
         file_size: bytes of one file.
@@ -52,9 +55,32 @@ class Limits:
             if not value > 0:
                 raise ValueError(f"the limit {name} must be positive, not {value}")
 
+    @classmethod
+    def of(cls, settings: Mapping[str, object]) -> Limits:
+        """The limits of which `settings` change some, by name; None for no limit on `wall` or `cpu`.
+
+        Raises:
+            ValueError: if there is no such limit, or a value is not one that it can have.
+        """
+        return cls(**{name: _number(name, value) for name, value in settings.items()})
+
     def plain(self) -> dict[str, Any]:
         """The settings as a dictionary of numbers; ``Limits(**limits.plain())`` is the same limits."""
         return asdict(self)
+
+
+def _number(name: str, value: object) -> Any:
+    kinds = {field.name: field.type for field in fields(Limits)}
+    if name not in kinds:
+        raise ValueError(f"there is no limit {name}, only {', '.join(kinds)}")
+    if kinds[name] == "float":
+        value = math.inf if value is None else value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        raise ValueError(f"the limit {name} must be a number of seconds or None, not {value!r}")
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value == int(value):
+        return int(value)
+    raise ValueError(f"the limit {name} must be a whole number, not {value!r}")
 
 
 class Reason(StrEnum):
@@ -109,6 +135,7 @@ _SENTENCES = {
 }
 
 _REFUSALS = {
+    errno.ENOMEM: Reason.MEMORY,
     errno.EMFILE: Reason.OPEN_FILES,
     errno.EFBIG: Reason.FILE_SIZE,
     errno.ENOSPC: Reason.DISK,
@@ -118,8 +145,8 @@ _REFUSALS = {
 
 def reason_of(error: BaseException) -> Reason | None:
     """The limit behind an exception that a learner's code met while it went on running; None if there is none."""
-    if isinstance(error, MemoryError):
-        return Reason.MEMORY
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
+        return Reason.MEMORY  # the latter is PyTorch's
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return Reason.PROCESSES
     return _REFUSALS.get(error.errno or 0) if isinstance(error, OSError) else None
@@ -128,8 +155,9 @@ def reason_of(error: BaseException) -> Reason | None:
 def apply(limits: Limits) -> None:
     """Put the limits that Linux itself keeps on this process and those it will start; they cannot be raised again.
 
-    The others are kept by the zygote's watcher. There is no cap on address space, of which torch reserves far more
-    than it uses; instead private writable memory, which counts what may become resident, may grow by twice `memory`.
+    The others are kept by control groups and by the zygote's watcher. There is no cap on address space, of which torch
+    reserves far more than it uses; instead private writable memory, which counts what may become resident, may grow by
+    twice `memory`.
     """
     cpu = resource.RLIM_INFINITY if math.isinf(limits.cpu) else math.ceil(limits.cpu) + 1
     data = _private_bytes() + 2 * limits.memory

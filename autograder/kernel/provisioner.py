@@ -9,7 +9,6 @@ import asyncio
 import atexit
 import contextlib
 import json
-import math
 import os
 import shutil
 import socket
@@ -19,7 +18,6 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from autograder.kernel.archive import unpack_results
 from autograder.kernel.client import STACK, Child, Zygote
+from autograder.kernel.kernelspec import SPEC
 from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Cache, Sandbox
 
@@ -58,7 +57,8 @@ _lock = threading.Lock()
 class WarmProvisioner(KernelProvisionerBase):
     """Makes each kernel a child of one zygote per process of the host.
 
-    The kernel works in a copy of its working folder, notebooks left out. When it ends, the files come back.
+    The kernel works in a copy of its working folder, notebooks left out. When it ends, the files come back. Its limits
+    are those of the course's configuration, ``c.UstodLimits``, where the kernelspec does not set others.
     """
 
     modules = List(Unicode(), list(STACK), help="what to import once, before the first kernel").tag(config=True)
@@ -131,8 +131,7 @@ class WarmProvisioner(KernelProvisionerBase):
 
     def _fork(self, variables: dict[str, str]) -> Child:
         info: dict[str, Any] = dict(self.connection_info)
-        differing: dict[str, Any] = {name: math.inf if n is None else n for name, n in self.limits.items()}
-        limits = replace(Limits(), **differing)
+        limits = Limits.of({**self.config.get("UstodLimits", {}), **self.limits})
         return _zygote(tuple(self.modules), self.sandboxed).fork(
             "autograder.kernel.ipython:serve",
             info["key"].decode(),
@@ -198,15 +197,15 @@ def install(
         name: of the kernelspec; ``python3`` puts it in place of the usual kernel.
         display_name: what people choose in JupyterLab.
         prefix: where to install it; None for this Python's own environment.
-        config: settings of `WarmProvisioner`.
+        config: settings of `WarmProvisioner`; `limits` by the names of `autograder.kernel.limits.Limits`.
+
+    Raises:
+        ValueError: if there is no such limit, or a value is not one that it can have.
     """
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": display_name,
-        "language": "python",
-        "interrupt_mode": "signal",
-        "metadata": {"debugger": False, "kernel_provisioner": {"provisioner_name": NAME, "config": config}},
-    }
+    Limits.of(config.get("limits", {}))
+    spec = json.loads(SPEC.read_text(encoding="utf-8"))
+    spec["argv"][0], spec["display_name"] = sys.executable, display_name
+    spec["metadata"]["kernel_provisioner"]["config"] = config
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
         Path(folder, "kernel.json").write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")

@@ -41,6 +41,15 @@ def processes() -> dict[int, Process]:
     return found
 
 
+def start_time(pid: int) -> int | None:
+    """When the process `pid` began, in clock ticks since the machine did; None if there is none. Pids come again."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
+    except OSError:
+        return None
+    return int(text[text.rindex(")") + 2 :].split()[19])
+
+
 def descendants(root: int, everything: dict[int, Process]) -> list[Process]:
     """The process `root` and those below it; empty if it is gone."""
     children: dict[int, list[Process]] = {}

@@ -13,10 +13,12 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.kernel import child, linux, tree, wire
+from autograder.kernel.cgroup import Meter, enter
 from autograder.kernel.limits import Limits, Reason
 
 #: Seconds between two looks at what the children use.
@@ -31,12 +33,18 @@ NOBODY = 65534
 
 @dataclass
 class _Child:
-    """A child as the zygote knows it: the pid of its keeper and of its inmate, and what it has used so far."""
+    """A child as the zygote knows it: the pid of its keeper and of its inmate, and what it has used so far.
+
+    Where it has a control group, `meter` tells whether its limits on memory and processes are hit. `held` are the open
+    files that are to be closed at its end.
+    """
 
     keeper: int
     inmate: int
     limits: Limits
     console: int | None
+    meter: Meter | None
+    held: list[int]
     began: float = field(default_factory=time.monotonic)
     reason: Reason | None = None
     cpu: float = 0.0
@@ -48,7 +56,8 @@ class _Child:
 def main(fd: int, modules: list[str], sandboxed: bool, copied: list[str]) -> None:
     """Import `modules`, say so on the control socket `fd`, and serve until its other end is closed.
 
-    `copied` are read-only folders in which each child may make files of its own.
+    ``module:attribute`` stands for what may be missing: it is looked up, since some packages import their parts only
+    then. `copied` are read-only folders in which each child may make files of its own.
     """
     control = socket.socket(fileno=fd)
     if sandboxed and os.getuid() == 0:
@@ -56,16 +65,23 @@ def main(fd: int, modules: list[str], sandboxed: bool, copied: list[str]) -> Non
     began = time.monotonic()
     try:
         for module in modules:
-            importlib.import_module(module)
+            _import(module)
     except Exception as error:
         wire.send(control, {"say": "broken", "why": f"{type(error).__name__}: {error}"})
         return
     gc.collect()
     gc.disable()
     gc.freeze()
+    linux.collapse_memory()
     threads = [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
     wire.send(control, {"say": "ready", "seconds": time.monotonic() - began, "threads": len(threads)})
     Zygote(control, sandboxed, copied).serve()
+
+
+def _import(what: str) -> None:
+    module, colon, attribute = what.partition(":")
+    with contextlib.suppress(*[Exception] if colon else []):
+        getattr(importlib.import_module(module), attribute or "__name__")
 
 
 class Zygote:
@@ -117,47 +133,45 @@ class Zygote:
 
     def _fork(self, message: dict[str, Any], fds: list[int]) -> None:
         given = dict(zip(message["special"], fds, strict=False))
+        gate, opening = os.pipe()
+        reading, writing = os.pipe()
         order = child.Order(
             call=message["call"],
             args=message["args"],
             fds=fds[len(given) :],
             limits=Limits(**message["limits"]),
             console=given.get("console"),
+            gate=gate,
             files=given.get("files"),
             results=given.get("results"),
             sandboxed=self._sandboxed,
             copied=self._copied,
+            hidden=message["hidden"],
         )
-        reading, writing = os.pipe()
         try:
             keeper = os.fork()
         except OSError as error:
-            os.close(reading)
-            os.close(writing)
-            for fd in fds:
-                os.close(fd)
+            _close([gate, opening, reading, writing, *fds])
             wire.send(self._control, {"say": "refused", "id": message["id"], "why": str(error)})
             return
         if keeper == 0:
             child.keep(order, writing)
-        os.close(writing)
-        for fd in fds:
-            if fd != order.console:
-                os.close(fd)
-        text = _read_all(reading)
-        lines = text.splitlines()
+        meter = enter(keeper, given)
+        _close([gate, opening, writing])
+        lines = _read_all(reading).splitlines()
+        held = [fd for fd in (order.console, *(meter.files if meter else ())) if fd is not None]
+        _close(set(fds).difference(held))
         pid = next((int(line) for line in lines if line.isdigit()), None)
         trouble = "; ".join(line for line in lines if not line.isdigit())
         if pid is None or trouble:
             trouble = trouble or "it did not become ready in time"
             os.kill(keeper, signal.SIGKILL)
             os.waitpid(keeper, 0)
-            if order.console is not None:
-                os.close(order.console)
+            _close(held)
             wire.send(self._control, {"say": "refused", "id": message["id"], "why": trouble})
             return
-        self._children[message["id"]] = _Child(keeper, pid, order.limits, order.console)
-        wire.send(self._control, {"say": "forked", "id": message["id"], "pid": pid})
+        self._children[message["id"]] = _Child(keeper, pid, order.limits, order.console, meter, held)
+        wire.send(self._control, {"say": "forked", "id": message["id"], "pid": pid, "grouped": meter is not None})
 
     def _signal(self, one: _Child, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has just ended
@@ -182,14 +196,15 @@ class Zygote:
 
     def _report(self, name: int, one: _Child, code: int) -> None:
         code = 128 - code if code > 128 else code
-        if self._overflows(one):
-            one.reason = one.reason or Reason.OUTPUT
+        if one.reason is None and self._overflows(one):
+            one.reason = Reason.OUTPUT
+        if one.reason is None and one.meter is not None:
+            one.reason = one.meter.excess(one.limits)
         if one.reason is None:
             own = {-signal.SIGXCPU: Reason.CPU, -signal.SIGKILL: Reason.KILLED}
             one.reason = own.get(code, Reason.CRASH if code < 0 else Reason.EXIT)
         del self._children[name]
-        if one.console is not None:
-            os.close(one.console)
+        _close(one.held)
         ending = {"reason": one.reason.value, "code": code, "cpu": one.cpu, "peak": one.peak}
         wire.send(self._control, {"say": "ended", "id": name, "wall": time.monotonic() - one.began, **ending})
 
@@ -205,24 +220,25 @@ class Zygote:
     def _excess(self, one: _Child, processes: list[tree.Process]) -> Reason | None:
         limits = one.limits
         one.cpu = max(one.cpu, sum(process.cpu for process in processes))
+        one.peak = max(one.peak, resident := sum(process.resident for process in processes))
         if time.monotonic() - one.began > limits.wall:
             return Reason.WALL
         if one.cpu > limits.cpu:
             return Reason.CPU
-        if sum(process.tasks for process in processes) > limits.processes:
-            return Reason.PROCESSES
         if self._overflows(one):
             return Reason.OUTPUT
-        return Reason.MEMORY if self._weigh(one, processes) > limits.memory else None
+        if one.meter is not None:
+            return one.meter.excess(limits)
+        if sum(process.tasks for process in processes) > limits.processes:
+            return Reason.PROCESSES
+        return Reason.MEMORY if self._weigh(one, processes, resident) > limits.memory else None
 
-    def _weigh(self, one: _Child, processes: list[tree.Process]) -> int:
+    def _weigh(self, one: _Child, processes: list[tree.Process], resident: int) -> int:
         """Bytes of memory, or 0 where it cannot be too much.
 
         Resident memory is quick to read, but counts shared pages once for each process. The fair share takes
         milliseconds, so it is read only if resident memory exceeds the limit and has grown, or a second has passed.
         """
-        resident = sum(process.resident for process in processes)
-        one.peak = max(one.peak, resident)
         now = time.monotonic()
         if resident <= one.limits.memory or (resident <= one.allowance and now - one.weighed < 1):
             return 0
@@ -233,6 +249,11 @@ class Zygote:
 
     def _overflows(self, one: _Child) -> bool:
         return one.console is not None and os.fstat(one.console).st_size > one.limits.output
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _read_all(fd: int) -> str:

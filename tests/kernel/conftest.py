@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from autograder.kernel import life
 from autograder.kernel.client import Ending, Zygote
 from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Sandbox
@@ -77,3 +78,11 @@ def new_inside() -> Iterator[Callable[..., Inside]]:
             return Inside(stack.enter_context(Zygote(sandbox, modules, [ROLES])))
 
         yield make
+
+
+@pytest.fixture
+def keeper(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who keeps the limits on memory and processes in this test: one of `keepers.KEEPERS`."""
+    if request.param == "watcher":
+        monkeypatch.setattr(life, "new_group", lambda limits: None)
+    return str(request.param)

@@ -1,5 +1,6 @@
 """The host starts, signals, kills and outlives its zygotes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +17,9 @@ import pytest
 
 from autograder.errors import UstodError
 from autograder.kernel.archive import unpack_results
+from autograder.kernel.client import Zygote
 from autograder.kernel.limits import Limits, Reason
+from autograder.kernel.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 FOREVER = "import time\nwhile True: time.sleep(60)"
@@ -88,6 +92,24 @@ def test_the_death_of_bubblewrap_is_noticed_too(new_inside):
     os.kill(inside.zygote.pid, signal.SIGKILL)
     assert child.wait(30).reason is Reason.ZYGOTE
     assert inside("answer = 'again'").answer == "again"
+
+
+def test_one_that_is_killed_while_it_starts_is_started_again(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(2)\n")
+    tmp_path.chmod(0o755)
+    with Zygote(Sandbox(), ["slow"], [tmp_path]) as zygote, ThreadPoolExecutor(1) as pool:
+        started = pool.submit(zygote.start)
+        while not (inner := [p for p in _below(zygote.pid) if "python" in p.name()]):
+            time.sleep(0.02)
+        inner[0].kill()
+        started.result(60)
+        assert inner[0] not in _below(zygote.pid)
+
+
+def _below(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True) if pid else []
+    return []
 
 
 def test_closing_a_zygote_ends_its_children_and_leaves_no_process(new_inside):

@@ -2,13 +2,17 @@
 
 import errno
 import math
-import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel.keepers import KEEPERS
 
 from autograder.kernel.limits import MIB, Limits, Reason, reason_of
+
+with_each_keeper = pytest.mark.parametrize("keeper", KEEPERS, indirect=True)
 
 numbers = st.floats(0.01, 1e6) | st.just(math.inf)
 sizes = st.integers(1, 1 << 50)
@@ -33,6 +37,48 @@ def test_every_reason_is_one_sentence_with_no_gap(limits, reason):
     assert "\n" not in sentence
 
 
+@given(st.sampled_from(sorted(Limits().plain())), st.integers(1, 1 << 50))
+def test_a_setting_changes_one_limit(name, value):
+    changed = Limits.of({name: value})
+    assert changed == replace(Limits(), **{name: value})
+    assert type(getattr(changed, name)) is type(getattr(Limits(), name))
+
+
+def test_time_may_be_without_limit():
+    assert Limits.of({"wall": None, "cpu": None}) == Limits(wall=math.inf, cpu=math.inf)
+
+
+def test_a_whole_number_may_be_written_as_any():
+    assert Limits.of({"memory": 1e9, "wall": 60}) == Limits(memory=10**9, wall=60.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"memry": 1}, r"there is no limit memry, only wall, cpu, memory, "),
+        ({"wall": "10 minutes"}, r"the limit wall must be a number of seconds or None, not '10 minutes'"),
+        ({"cpu": True}, r"the limit cpu must be a number of seconds or None, not True"),
+        ({"memory": None}, r"the limit memory must be a whole number, not None"),
+        ({"memory": "2 GB"}, r"the limit memory must be a whole number, not '2 GB'"),
+        ({"disk": math.inf}, r"the limit disk must be a whole number, not inf"),
+        ({"files": 1.5}, r"the limit files must be a whole number, not 1\.5"),
+        ({"output": -1}, r"the limit output must be positive, not -1"),
+        ({"wall": math.nan}, r"the limit wall must be positive, not nan"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(settings, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        Limits.of(settings)
+
+
+def test_the_readme_lists_every_limit_with_its_default():
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("| setting | default |") :].partition("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines()[2:]]
+    told = {name.strip(" `"): eval(default.strip(" `")) for name, default in rows}
+    assert told == Limits().plain()
+
+
 def test_a_limit_is_told_from_an_accident():
     accidents = {Reason.EXIT, Reason.CRASH, Reason.KILLED, Reason.ZYGOTE}
     assert {reason for reason in Reason if not reason.is_limit} == accidents
@@ -40,6 +86,8 @@ def test_a_limit_is_told_from_an_accident():
 
 def test_what_linux_refuses_is_traced_to_its_limit():
     assert reason_of(MemoryError()) is Reason.MEMORY
+    assert reason_of(RuntimeError("DefaultCPUAllocator: can't allocate memory")) is Reason.MEMORY
+    assert reason_of(OSError(errno.ENOMEM, "")) is Reason.MEMORY
     assert reason_of(OSError(errno.ENOSPC, "")) is Reason.DISK
     assert reason_of(OSError(errno.ENOENT, "")) is None
     assert reason_of(RuntimeError("can't start new thread")) is Reason.PROCESSES
@@ -70,7 +118,8 @@ def test_processor_time_spent_by_processes_that_have_ended_counts(inside):
     assert inside(source, limits=Limits(wall=60, cpu=0.5)).ending.reason is Reason.CPU
 
 
-def test_memory_that_is_touched_bit_by_bit(inside):
+@with_each_keeper
+def test_memory_that_is_touched_bit_by_bit(keeper, inside):
     source = """
         hoard = []
         while True:
@@ -79,7 +128,8 @@ def test_memory_that_is_touched_bit_by_bit(inside):
     assert inside(source, limits=Limits(wall=60, memory=200 * MIB)).ending.reason is Reason.MEMORY
 
 
-def test_memory_asked_for_at_once_is_refused_to_the_code_that_asks(inside):
+@with_each_keeper
+def test_memory_asked_for_at_once_is_refused_to_the_code_that_asks(keeper, inside):
     source = """
         try:
             bytearray(1 << 30)
@@ -89,7 +139,8 @@ def test_memory_asked_for_at_once_is_refused_to_the_code_that_asks(inside):
     assert inside(source, limits=Limits(wall=60, memory=200 * MIB)).answer == "refused"
 
 
-def test_memory_of_several_processes_together(inside):
+@with_each_keeper
+def test_memory_of_several_processes_together(keeper, inside):
     source = """
         import os, time
         for _ in range(4):
@@ -101,7 +152,8 @@ def test_memory_of_several_processes_together(inside):
     assert inside(source, limits=Limits(wall=60, memory=150 * MIB)).ending.reason is Reason.MEMORY
 
 
-def test_memory_that_is_only_shared_does_not_count(inside):
+@with_each_keeper
+def test_memory_that_is_only_shared_does_not_count(keeper, inside):
     source = """
         import os, time
         hoard = bytearray(b"x" * (60 << 20))
@@ -147,13 +199,15 @@ def test_linux_itself_counts_the_processes_of_a_child(inside):
     assert inside(source).answer == 3
 
 
-def test_a_fork_bomb(inside):
-    ending = inside("import os\nwhile True: os.fork()", limits=Limits(wall=20, cpu=20, processes=40)).ending
+@with_each_keeper
+def test_a_fork_bomb(keeper, inside):
+    ending = inside("import os\nwhile True: os.fork()", limits=Limits(wall=60, cpu=60, processes=40)).ending
     assert ending.reason is Reason.PROCESSES
     assert inside("answer = 'next'").answer == "next"
 
 
-def test_threads_count_as_processes(inside):
+@with_each_keeper
+def test_threads_count_as_processes(keeper, inside):
     source = """
         import threading, time
         for _ in range(30):
@@ -250,10 +304,8 @@ def test_limits_cannot_be_raised_again(inside):
 
 def test_one_child_at_its_limit_does_not_disturb_another(inside):
     calm = inside.start("import time; time.sleep(2)")
-    assert inside("import os\nwhile True: os.fork()", limits=Limits(wall=20, processes=40)).ending.reason.is_limit
-    began = time.monotonic()
+    assert inside("import os\nwhile True: os.fork()", limits=Limits(wall=60, processes=40)).ending.reason.is_limit
     assert calm.wait(60).reason is Reason.EXIT
-    assert time.monotonic() - began < 60
 
 
 def test_limits_hold_without_a_sandbox_too(new_inside):

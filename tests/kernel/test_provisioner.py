@@ -15,6 +15,7 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
 
 from autograder.kernel import provisioner
 from autograder.kernel.limits import MIB
@@ -86,6 +87,20 @@ def test_the_kernelspec_names_the_provisioner(jupyter):
     spec = KernelSpecManager().get_kernel_spec("ustod")
     assert spec.metadata["kernel_provisioner"]["provisioner_name"] == "ustod-warm"
     assert spec.display_name == "Python 3 (Ustod)"
+
+
+def test_a_kernelspec_with_a_limit_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="there is no limit ram, only wall, "):
+        provisioner.install("wrong", prefix=str(tmp_path), limits={"ram": 1})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_limits_of_a_course_hold_where_the_kernelspec_sets_none(jupyter, tmp_path):
+    provisioner.install("plain", prefix=str(jupyter), modules=[])
+    source = "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[1])"
+    config = Config({"UstodLimits": {"open_files": 123}})
+    notebook = execute(source, cwd=tmp_path, kernel_name="plain", config=config)
+    assert notebook.cells[0].outputs[0].text == "123\n"
 
 
 def test_a_kernel_runs_code_and_keeps_its_state(kernel):

@@ -22,6 +22,7 @@ EDITIONS = ("class", "self-study")
 
 CONFIG = '''"""Configuration of this course for nbgrader: any `nbgrader …` command run in this folder reads it."""
 
+import contextlib
 import os
 
 c = get_config()  # noqa: F821 (nbgrader defines it)
@@ -31,6 +32,9 @@ c.CourseDirectory.course_id = "ustod"
 
 # The longest that one cell of a submission may run, in seconds.
 c.Execute.timeout = {timeout}
+
+# What one submission may use; the README lists the limits.
+# c.UstodLimits.memory = 2048 * 2**20
 
 # Only errors of a kernel itself belong on the screen while a class is graded.
 c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
@@ -47,7 +51,26 @@ c.GenerateFeedback.preprocessors = [
 c.HTMLExporter.mathjax_url = ""
 c.HTMLExporter.require_js_url = ""
 c.HTMLExporter.jquery_url = ""
+
+with contextlib.suppress(ImportError):
+    # Pages of formgrader and feedback: what a student's notebook holds is shown, never run; nothing is asked of the
+    # network; and formgrader shows what was graded meanwhile.
+    from autograder.reports import formgrader, pages
+
+    formgrader.read_anew()
+    c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.filters = pages.FILTERS
+    c.HTMLExporter.extra_template_basedirs = pages.TEMPLATES
 '''
+
+SHUT_IN = """
+with contextlib.suppress(ImportError):
+    # `nbgrader autograde` and the button in formgrader run students' cells in a sandbox too. To have them run in your
+    # own account, with all it may do: nbgrader autograde --ExecutePreprocessor.kernel_name=python3
+    from autograder.kernel.kernelspec import offer_kernel
+
+    c.ExecutePreprocessor.kernel_name = offer_kernel()
+"""
 
 
 @dataclass(frozen=True)
@@ -59,10 +82,19 @@ class BuiltUnit:
     stale: int
 
 
-def build_course(units: Sequence[Unit], language: str, out: Path, edition: str = "class") -> list[BuiltUnit]:
+def build_course(
+    units: Sequence[Unit], language: str, out: Path, edition: str = "class", *, shut_in: bool = True
+) -> list[BuiltUnit]:
     """Write `units` as an nbgrader course in `language` to `out`: ``source/``, ``release/``, ``nbgrader_config.py``.
 
     The notebooks depend on the input alone. What else is in `out` (submissions, the gradebook's scores) stays.
+
+    Args:
+        units: what to build.
+        language: of the prose.
+        out: the course directory.
+        edition: one of `EDITIONS`.
+        shut_in: whether nbgrader's own commands, too, run students' cells in a sandbox.
 
     Raises:
         AuthorMistake: if a unit cannot be built.
@@ -73,7 +105,7 @@ def build_course(units: Sequence[Unit], language: str, out: Path, edition: str =
     config = out / "nbgrader_config.py"
     if not config.exists():
         seconds = max(unit.about.budget.cell_seconds for unit in units)
-        write_text(config, CONFIG.format(timeout=seconds))
+        write_text(config, CONFIG.format(timeout=seconds) + (SHUT_IN if shut_in else ""))
     for unit in units:
         release(out, unit.name)
     return built

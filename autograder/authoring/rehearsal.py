@@ -26,6 +26,7 @@ from autograder.authoring.catalog import Catalog
 from autograder.authoring.lesson import Cell, Kind, stub_of
 from autograder.authoring.mutants import Mutant
 from autograder.authoring.notebook import build_sidecar
+from autograder.authoring.spoilers import Spoiler, defined
 from autograder.authoring.unit import Unit
 from autograder.environment import die_with_parent
 from autograder.errors import UstodError
@@ -97,9 +98,19 @@ def kill_mutants(unit: Unit, candidates: Sequence[Mutant], seconds: Mapping[str,
     Args:
         seconds: how long each check takes on the reference, from a `Rehearsal`.
     """
-    patience = {check.name: max(MUTANT_SECONDS, MUTANT_PATIENCE * seconds.get(check.name, 0)) for check in unit.checks}
     limit = unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE + 30 * len(candidates)
-    return in_child(lambda: _survivors(unit, candidates, patience), limit)
+    return in_child(lambda: _survivors(unit, candidates, _patience(unit, seconds)), limit)
+
+
+def find_spoilable(unit: Unit, seconds: Mapping[str, float]) -> list[str]:
+    """The hidden checks that pay a reference which empties what it is given, each as ``exercise: function: check``.
+
+    Args:
+        seconds: how long each check takes on the reference, from a `Rehearsal`.
+    """
+    functions = sum(len(defined(cell.source)) for cell in unit.lesson.of(Kind.EXERCISE).values())
+    limit = unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE * (1 + functions)
+    return in_child(lambda: _spoilable(unit, _patience(unit, seconds)), limit)
 
 
 def in_child(work: Callable[[], T], limit: float) -> T:
@@ -219,6 +230,10 @@ def _run(unit: Unit, answers: Mapping[str, str], seeds: Sequence[int]) -> Rehear
     return rehearsal
 
 
+def _patience(unit: Unit, seconds: Mapping[str, float]) -> dict[str, float]:
+    return {check.name: max(MUTANT_SECONDS, MUTANT_PATIENCE * seconds.get(check.name, 0)) for check in unit.checks}
+
+
 def _survivors(unit: Unit, candidates: Sequence[Mutant], patience: Mapping[str, float]) -> list[str]:
     notebook = _Notebook(unit)
     cells = _answered(unit, {})
@@ -253,3 +268,47 @@ def _fails(notebook: _Notebook, cell: Cell, patience: Mapping[str, float]) -> bo
         if run_check(limited, notebook.namespace, seed=0).state not in (State.RIGHT, State.FAULT):
             return True
     return False
+
+
+def _spoilable(unit: Unit, patience: Mapping[str, float]) -> list[str]:
+    notebook = _Notebook(unit)
+    cells = _answered(unit, {})
+    found: set[str] = set()
+    for position, cell in enumerate(cells):
+        notebook.execute(cell)
+        if cell.kind is Kind.EXERCISE:
+            rest = cells[position + 1 :]
+            up_to_check = rest[
+                : [(other.kind, other.exercise) for other in rest].index((Kind.CHECK, cell.exercise)) + 1
+            ]
+            for name in defined(cell.source):
+                for depth in (0, 1):
+                    paid = _paid(notebook, name, depth, up_to_check, patience)
+                    found |= {f"{cell.exercise}: {name}: {check}" for check in paid}
+    notebook.close()
+    return sorted(found)
+
+
+def _paid(
+    notebook: _Notebook, name: str, depth: int, cells: Sequence[Cell], patience: Mapping[str, float]
+) -> list[str]:
+    """The hidden checks that give points although the function `name` spoiled arguments of theirs."""
+
+    def work() -> list[str]:
+        spoiler = Spoiler(depth)
+        notebook.namespace[name] = spoiler.around(notebook.namespace[name])
+        for cell in cells:
+            notebook.execute(cell)
+        found = []
+        for check in notebook.unit.checks:
+            if check.exercise == cells[-1].exercise:
+                before = spoiler.times
+                outcome = run_check(replace(check, seconds=patience[check.name]), notebook.namespace, seed=0)
+                if spoiler.times > before and outcome.score:
+                    found.append(check.name)
+        return found
+
+    try:
+        return in_child(work, 60 + 4 * sum(patience.values()))
+    except UstodError:
+        return []  # it killed its process, or never ended

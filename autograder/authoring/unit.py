@@ -64,6 +64,7 @@ class UnitFile(_Strict):
     exercises: dict[str, ExerciseTexts]
     thresholds: dict[str, Threshold] = {}
     survivors: dict[str, str] = {}
+    spoiled: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from autograder.authoring.catalog import read_catalog
 from autograder.authoring.lesson import Kind
 from autograder.authoring.messages import messages
 from autograder.authoring.mutants import mutants
-from autograder.authoring.rehearsal import Rehearsal, kill_mutants, rehearse, untouched, warm_up
+from autograder.authoring.rehearsal import Rehearsal, find_spoilable, kill_mutants, rehearse, untouched, warm_up
 from autograder.authoring.unit import Unit, read_unit
 from autograder.authoring.variants import Variant, read_variants
 from autograder.environment import die_with_parent, work_offline
@@ -94,6 +94,7 @@ def _gates(unit: Unit, seeds: list[int]) -> Iterator[Gate]:
     yield _accepted(unit, variants, runs)
     yield _rejected(unit, variants, runs)
     yield _mutants(unit, reference)
+    yield _spoiled(unit, reference)
     yield _translations(unit)
     yield _agreement(unit, variants, runs, seeds[0])
 
@@ -179,6 +180,16 @@ def _mutants(unit: Unit, reference: Rehearsal) -> Gate:
     gate.faults += [f"unit.toml explains a mutant that does not exist: {d}" for d in explained if d not in known]
     if share < ENOUGH_KILLED:
         gate.faults.append(f"fewer than {ENOUGH_KILLED:.0%} are killed")
+    return gate
+
+
+def _spoiled(unit: Unit, reference: Rehearsal) -> Gate:
+    found = find_spoilable(unit, reference.seconds)
+    gate = Gate("spoiled arguments earn nothing", f"{len(unit.checks)} checks")
+    explained = unit.about.spoiled
+    what = "pays although the function has emptied what it was given; give it a copy, or say why in unit.toml"
+    gate.faults += [f"{description} {what}" for description in found if not explained.get(description)]
+    gate.faults += [f"unit.toml explains in [spoiled] what does not happen: {d}" for d in explained if d not in found]
     return gate
 
 

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from autograder.judge.inplace import copy_into, is_mutable
 from autograder.judge.loans import UNWATCHED, first_picture, picture
 from autograder.judge.shell import Collector, Shell, collecting
 from autograder.judge.wire import Channel, Misbehaved
+from autograder.kernel.limits import Limits, reason_of
 from autograder.student.protocol import TimeLimit
 from autograder.student.running import time_limit
 
@@ -48,10 +49,14 @@ TICKET = "__ustod_ticket__"
 OURS = os.path.dirname(os.path.abspath(__file__))
 
 
-def serve(fd: int) -> None:
-    """Answer the judge at the other end of the socket `fd` until it closes."""
+def serve(fd: int, limits: dict[str, Any] | None = None) -> None:
+    """Answer the judge at the other end of the socket `fd` until it closes.
+
+    Args:
+        limits: those of this process, as `Limits.plain` gives them, for what is said of one that is hit.
+    """
     channel = Channel(socket.socket(fileno=fd))
-    Agent(channel).run()
+    Agent(channel, Limits(**limits or {})).run()
 
 
 class _BackError(Exception):
@@ -61,9 +66,9 @@ class _BackError(Exception):
 class Agent:
     """One notebook, and the conversation about it."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._shell = Shell({})
+    def __init__(self, channel: Channel, limits: Limits) -> None:
+        self._channel, self._limits = channel, limits
+        self._shell = Shell({}, self._remark)
         self._objects: dict[int, tuple[Any, int]] = {}
         self._handles: dict[int, int] = {}
         self._loans: dict[int, bytes] = {}
@@ -132,7 +137,16 @@ class Agent:
             return "again", ticket
         if isinstance(error, TimeLimit):
             return "late", None
+        self._remark(error)
         return "raise", describe(error, traceback_of(error, OURS))
+
+    def _remark(self, error: BaseException) -> None:
+        """Note on an exception which limit is behind it, if one is; tracebacks show the note."""
+        with suppress(BaseException):  # whatever the student's own class of exception does here
+            if (reason := reason_of(error)) is not None:
+                sentence = reason.sentence(self._limits)
+                if sentence not in getattr(error, "__notes__", ()):
+                    BaseException.add_note(error, sentence)
 
     def _prepare(self, about: dict[str, Any]) -> None:
         for handle, count in about.get("released", ()):
@@ -240,11 +254,18 @@ class Agent:
 
     def do_hide(self, name: str) -> None:
         """Take `name` away from the student's code, as a test does with `del`."""
-        self._hidden[name] = self._shell.namespace.pop(name)
+        self._hidden.setdefault(name, self._shell.namespace.pop(name))
+
+    def do_rebind(self, name: str, value: Any) -> None:
+        """Give a `name` of the student's another value, as a test does with an assignment."""
+        if name in self._shell.namespace:
+            self._hidden.setdefault(name, self._shell.namespace[name])
+            self._shell.namespace[name] = value
 
     def do_show(self, name: str) -> None:
         """Give it back."""
-        self._shell.namespace[name] = self._hidden.pop(name)
+        if name in self._hidden:
+            self._shell.namespace[name] = self._hidden.pop(name)
 
     def do_settle(self) -> None:
         """A test cell is over: loans end, and the judge's callables are forgotten."""

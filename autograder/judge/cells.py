@@ -6,7 +6,9 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -39,12 +41,14 @@ class Guide:
             cell before it and this one; there the student's value replaces one that an earlier test has left.
         answers: every cell but the tests, in order.
         in_kernel: the tests by their grade_id that the instructor has tagged to run in the student's process.
+        functions: the names of functions and classes that every cell but the tests defines.
     """
 
     imports: Mapping[str, str] = field(default_factory=dict)
     rebound: Mapping[str, frozenset[str]] = field(default_factory=dict)
     answers: Sequence[str] = ()
     in_kernel: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, cells: Sequence[Any]) -> Guide:
@@ -66,7 +70,8 @@ class Guide:
             c.metadata.nbgrader["grade_id"] for c in cells if is_test(c) and IN_KERNEL in c.metadata.get("tags", ())
         }
         unbound = {name: names - imported.keys() for name, names in rebound.items()}
-        return cls(imported, unbound, answers, frozenset(tagged))
+        functions = frozenset().union(*map(functions_of, answers))
+        return cls(imported, unbound, answers, frozenset(tagged), functions)
 
     @classmethod
     def by_convention(cls) -> Guide:
@@ -133,6 +138,18 @@ def bound(source: str) -> set[str]:
     return names
 
 
+def functions_of(source: str) -> set[str]:
+    """The names of the functions and classes that `source` defines at its top level."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {node.name for node in _top(parsed(source)) if isinstance(node, kinds)}
+
+
+def assigned(source: str) -> set[str]:
+    """The names that `source` assigns to at its top level."""
+    nodes = _top(parsed(source))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 def later_cells_lean_on(source: str, later: Iterable[str]) -> bool:
     """Whether later cells read a name that `source` defines, or an object with which it registers something."""
     tree = parsed(source)
@@ -162,14 +179,15 @@ def set_attributes(source: str) -> set[str]:
     return {name for name in found if _DOTTED.fullmatch(name)}
 
 
+@lru_cache(maxsize=512)
 def parsed(source: str) -> ast.Module:
-    """The syntax tree of a cell, with magics replaced; an empty one if it cannot be read."""
+    """The syntax tree of a cell, with magics replaced; an empty one if it cannot be read. It is not to be changed."""
     if re.match(r"\s*%%", source):
         source = source.partition("\n")[2]
-    try:
-        return ast.parse(TransformerManager().transform_cell(source))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
+    for plain in (True, False):  # without magics there is no need for what takes long
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return ast.parse(source if plain else TransformerManager().transform_cell(source))
+    return ast.Module([], [])
 
 
 def _top(tree: ast.AST) -> Iterable[ast.AST]:

@@ -390,7 +390,7 @@ NUMPY, TORCH, PANDAS, STANDARD = 32, 48, 64, 80
 
 def _late_writer(kind: type) -> Callable[[Writer, Any], None] | None:
     """The writer of a type whose library's module was not needed so far."""
-    _load(library for library in list(_LATE) if library in sys.modules or not library)
+    load_known()
     return WRITERS.get(kind)
 
 
@@ -399,6 +399,11 @@ def _late_reader(tag: int) -> Callable[[Reader], Any] | None:
     first = {"numpy": NUMPY, "torch": TORCH, "pandas": PANDAS, "": STANDARD}
     _load(library for library in list(_LATE) if first[library] <= tag < first[library] + 16)
     return READERS.get(tag)
+
+
+def load_known() -> None:
+    """Learn the types of the libraries that have been imported, before they are needed."""
+    _load(library for library in list(_LATE) if library in sys.modules or not library)
 
 
 def _load(libraries: Iterable[str]) -> None:

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.judge.cells import Guide, is_locked, is_test, later_cells_lean_on, public_part, set_attributes
+from autograder.judge.cells import Guide, assigned, is_locked, is_test, later_cells_lean_on, public_part, set_attributes
 from autograder.judge.failures import TRACEBACK
 from autograder.judge.files import Scratch
 from autograder.judge.link import GRACE, Link
@@ -81,7 +82,8 @@ class Conductor:
     def run(self, cells: Sequence[NotebookNode]) -> Conducted:
         """Run every cell."""
         outputs: list[list[NotebookNode]] = []
-        for place, cell in enumerate(cells):
+        counts = accumulate(int(cell.cell_type == "code") for cell in cells)
+        for place, (cell, count) in enumerate(zip(cells, counts, strict=True)):
             if cell.cell_type != "code":
                 found: list[Output] = []
             elif is_test(cell) and cell.metadata.nbgrader["grade_id"] not in self._guide.in_kernel:
@@ -91,7 +93,7 @@ class Conductor:
                 found = self._students(cell.source)
                 if is_locked(cell):
                     self._helper(cell)
-            outputs.append([_node(output, place + 1) for output in found])
+            outputs.append([_node(output, count) for output in found])
         return Conducted(outputs, self._problems)
 
     def close(self) -> None:
@@ -128,16 +130,23 @@ class Conductor:
             return [_error(ENDED, self._link.end)]
         if isinstance(error, Overdue):
             return [_error(LATE, f"The test was stopped after {limit:g} seconds.")]
-        return [self._told(output, error) for output in outputs]
+        told = [self._told(output, error) for output in outputs]
+        if error is not None and all(output["output_type"] != "error" for output in told):
+            told.append(_error(type(error).__name__, ""))  # whatever came in the way of showing it: it earns nothing
+        return told
 
     def _in_judge(self, source: str, limit: float) -> tuple[list[Output], BaseException | None]:
         self._namespace.undefined.clear()
-        mirror = Mirror(self._link, self._namespace, set_attributes(source))
-        self._link.deadline = time.monotonic() + limit
+        rebound = assigned(source) & self._guide.functions
+        mirror = Mirror(self._link, self._namespace, set_attributes(source), rebound)
+        self._link.deadline = deadline = time.monotonic() + limit
         try:
             with Scratch(self._link) as scratch, _alarm(limit):
                 self._link.before, self._link.after = [mirror.refresh, scratch.send], [scratch.fetch]
-                return self._shell.execute(source)
+                outputs, failure = self._shell.execute(source)
+                if time.monotonic() >= deadline:  # a test may have caught the exception, and gone on
+                    raise Overdue("The test took too long.")
+                return outputs, failure
         except Overdue as error:
             return [], error
         finally:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from autograder.judge.link import Link
+from autograder.judge.link import Link, NotJudgeable
 from autograder.student.silence import silence
+
+#: Stands for what is not there.
+ABSENT = object()
 
 
 class Namespace(dict[str, Any]):
@@ -56,10 +59,10 @@ class Namespace(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         """A name that was taken away is given back by an assignment."""
-        super().__setitem__(name, value)
         if name in self._hidden:
             self._hidden.remove(name)
             self._link.ask("show", name)
+        super().__setitem__(name, value)
 
     def __contains__(self, name: object) -> bool:
         if super().__contains__(name) or name in self._imports:
@@ -70,6 +73,10 @@ class Namespace(dict[str, Any]):
             return True
         self.undefined.add(name)
         return False
+
+    def own(self, name: str) -> Any:
+        """What the tests have bound `name` to, or `ABSENT`; the student is not asked."""
+        return dict.get(self, name, ABSENT)
 
     def settle(self) -> None:
         """A test cell is over: the student's process has its names again."""
@@ -103,14 +110,19 @@ class Namespace(dict[str, Any]):
 
 
 class Mirror:
-    """Attributes of modules that a test sets for the student's code to meet, carried over and taken back.
+    """What a test sets for the student's code to meet, carried over and taken back: attributes of modules, functions.
+
+    Of the test's own names only those are told that stand for a function of the instructor's answers and to which the
+    test assigns: a student who guesses how a test calls the right answer must not find it under that name.
 
     Args:
         names: the dotted names to watch, as they stand in the test.
+        functions: the names to watch that stand for a function of the notebook's.
     """
 
-    def __init__(self, link: Link, namespace: Namespace, names: set[str]) -> None:
+    def __init__(self, link: Link, namespace: Namespace, names: set[str], functions: set[str]) -> None:
         self._link, self._namespace = link, namespace
+        self._own = {name: namespace.own(name) for name in functions}
         self._before: dict[tuple[Any, str], Any] = {}
         self._sent: dict[tuple[Any, str], Any] = {}
         for name in names:
@@ -119,7 +131,11 @@ class Mirror:
                 self._before[owner, last] = getattr(owner, last)
 
     def refresh(self) -> None:
-        """Make the student's process have what the judge's modules have now."""
+        """Make the student's process have what the judge's modules and names have now."""
+        for name, before in self._own.items():
+            value = self._own[name] = self._namespace.own(name)
+            if value is not before:
+                self._tell(name, value)
         now = {place: value for place, before in self._before.items() if (value := getattr(*place, None)) is not before}
         if now.keys() == self._sent.keys() and all(now[place] is self._sent[place] for place in now):
             return
@@ -128,6 +144,13 @@ class Mirror:
             self._link.ask("unpatch")
         for (owner, last), value in now.items():
             self._link.ask("patch", owner.__name__, last, value)
+
+    def _tell(self, name: str, value: Any) -> None:
+        if value is ABSENT:
+            self._link.ask("show", name)
+            return
+        with suppress(NotJudgeable):  # then the student's code keeps its own
+            self._link.ask("rebind", name, value)
 
     def undo(self) -> None:
         """Put the judge's modules back."""

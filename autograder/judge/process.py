@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.errors import UstodError
 from autograder.judge.conductor import ENDED, Conducted, conduct
 from autograder.judge.wire import Channel, Misbehaved
 from autograder.kernel.client import STACK, Child, Zygote
@@ -24,47 +24,46 @@ from autograder.kernel.sandbox import Cache, Sandbox
 
 #: Seconds that the judge may need beyond what the student's process may.
 MARGIN = 120.0
+#: Seconds within which the end of a process that has fallen silent is told.
+PATIENCE = 10.0
 DEFAULT_LIMITS = Limits()
 _STUDENT = "autograder.judge.agent:serve"
 _JUDGE = "autograder.judge.process:judge"
 
 
 class Lost(Exception):
-    """A process of the grader's own ended; the notebook may be run once more."""
+    """A process ended through no fault of the student's code; the notebook may be run once more."""
 
 
 class Court:
-    """The two zygotes that student's processes and judges are forked from. Use it as a context manager.
+    """The zygote that students' processes and judges are forked from. Use it as a context manager.
 
     Args:
-        modules: what both import beforehand.
+        modules: what is imported beforehand, as for `Zygote`.
         readable: folders that the judge may read and students may not, such as units with their hidden checks.
-        sandboxed: whether both are shut in; without it the student's code can do whatever this user can.
+        sandboxed: whether all are shut in; without it the student's code can do whatever this user can.
     """
 
     def __init__(
         self, modules: Sequence[str] = STACK, readable: Sequence[Path] = (), *, sandboxed: bool = True
     ) -> None:
-        box = Sandbox(cache=Cache.of_user()) if sandboxed else None
-        own = replace(box, readable=tuple(readable)) if box is not None else None
-        self._students = Zygote(box, [*modules, "autograder.judge.agent"])
-        self._judges = Zygote(own, [*modules, "autograder.judge.process"])
+        box = Sandbox(tuple(readable), Cache.of_user()) if sandboxed else None
+        self._hidden = tuple(readable) if sandboxed else ()
+        self._zygote = Zygote(box, [*modules, "autograder.judge.warmth"])
 
     def __enter__(self) -> Court:
         return self
 
     def prepare(self) -> None:
-        """Start both zygotes, side by side.
+        """Start the zygote.
 
         Raises:
-            UstodError: if one cannot be started.
+            UstodError: if it cannot be started.
         """
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(Zygote.start, (self._students, self._judges)))
+        self._zygote.start()
 
     def __exit__(self, *exception: object) -> None:
-        self._students.close()
-        self._judges.close()
+        self._zygote.close()
 
     def try_notebook(
         self,
@@ -76,7 +75,8 @@ class Court:
         hidden: tuple[str, str],
         limits: Limits = DEFAULT_LIMITS,
     ) -> Conducted:
-        """Run `notebook` with copies of the files in `folder` beside it, once more if a process of ours is lost.
+        """Run `notebook` with copies of the files in `folder` beside it; once more if that failed through no fault
+        of its own: a process was killed or not born, or a package was installed meanwhile.
 
         Args:
             reference: the instructor's notebook, as for `conduct`.
@@ -97,25 +97,30 @@ class Court:
         message = json.dumps(order).encode()
         try:
             return self._try(message, folder, limits)
-        except Lost:
+        except (Lost, UstodError):
             return self._try(message, folder, limits)
 
     def _try(self, message: bytes, folder: Path, limits: Limits) -> Conducted:
         students, judges = socket.socketpair()
         ours, theirs = socket.socketpair()
         channel = Channel(ours)
-        with students, judges, theirs, channel.closing(), tempfile.TemporaryFile() as console:
+        console = os.fdopen(os.memfd_create("console"), "wb")  # on no disk, since a full one would cost the student
+        with students, judges, theirs, channel.closing(), console:
             fds = [students.fileno()]
-            student = self._students.fork(_STUDENT, fds=fds, limits=limits, files=folder, console=console)
+            own: dict[str, Any] = {"limits": limits, "files": folder, "hidden": self._hidden, "console": console}
+            student = self._zygote.fork(_STUDENT, limits.plain(), fds=fds, **own)
             students.close()
             try:
                 patience = replace(limits, wall=limits.wall + MARGIN, cpu=limits.cpu + MARGIN)
                 fds = [judges.fileno(), theirs.fileno()]
-                judge = self._judges.fork(_JUDGE, fds=fds, limits=patience, files=folder)
+                judge = self._zygote.fork(_JUDGE, fds=fds, limits=patience, files=folder)
                 try:
                     judges.close()
                     theirs.close()
-                    return self._hear(channel, message, student, patience.wall)
+                    conducted = self._hear(channel, message, student, patience.wall)
+                    if student.is_outdated:
+                        raise Lost("Python or a package was changed while the notebook ran.")
+                    return conducted
                 finally:
                     judge.kill()
             finally:
@@ -135,10 +140,10 @@ class Court:
             raise Lost(told["fault"])
         cells = [nbformat.from_dict(outputs) for outputs in told["outputs"]]
         ends = [output for outputs in cells for output in outputs if output.get("ename") == ENDED]
-        ending = student.wait(0.5) if ends else None
+        ending = student.wait(PATIENCE) if ends else None
         if ending is not None:
-            if ending.reason is Reason.ZYGOTE:
-                raise Lost("The process from which students' processes are forked was lost.")
+            if ending.reason in (Reason.ZYGOTE, Reason.KILLED):
+                raise Lost("The student's process was killed from outside.")
             why = ending.reason.sentence(student.limits)
             for output in ends:
                 output.evalue, output.traceback = why, [f"{ENDED}: {why}"]

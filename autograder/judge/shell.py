@@ -7,7 +7,7 @@ import base64
 import io
 import os
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import Any
@@ -21,6 +21,8 @@ from traitlets.config import Config
 Output = dict[str, Any]
 #: Characters of output that one cell may have; the rest is left out, and said to be.
 MOST = 1_000_000
+#: Characters of what an exception says, and parts of its traceback.
+MOST_OF_ERROR, MOST_LINES = 20_000, 50
 OURS = os.path.dirname(os.path.abspath(__file__))
 INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -33,9 +35,10 @@ class Collector:
         self._left = most
 
     def add(self, output: Output) -> None:
-        """Add an output other than text."""
+        """Add an output other than text. What scores are read from is not left out on account of what came before."""
         size = sum(len(str(part)) for part in output.get("data", output).values())
-        if self._fits(size):
+        kind = output["output_type"]
+        if kind == "error" or (kind == "execute_result" and size <= MOST) or self._fits(size):
             self.outputs.append(output)
 
     def write(self, name: str, text: str) -> None:
@@ -117,9 +120,12 @@ class _Shell(InteractiveShell):
     display_pub_class = _Publisher
     collector: Any = Collector()
     source = ""
+    remark: Any = None
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
         kind, error, where = super()._get_exc_info(exc_tuple)  # type: ignore[no-untyped-call]
+        if self.remark is not None:
+            self.remark(error)
         return kind, error, _without_ours(where)
 
     def _showtraceback(self, kind: Any, error: Any, lines: list[str]) -> None:
@@ -128,7 +134,8 @@ class _Shell(InteractiveShell):
             text = str(error)
         except BaseException:
             text = ""
-        self.collector.add({"output_type": "error", "ename": name, "evalue": text, "traceback": list(lines)})
+        shown = [line[:MOST_OF_ERROR] for line in lines[-MOST_LINES:]]
+        self.collector.add({"output_type": "error", "ename": name, "evalue": text[:MOST_OF_ERROR], "traceback": shown})
 
     def enable_gui(self, gui: Any = None) -> None:
         """There is no window here."""
@@ -141,9 +148,12 @@ class Shell:
 
     Args:
         namespace: the names of the notebook.
+        remark: called with each exception that is to be shown, on which it may note something.
     """
 
-    def __init__(self, namespace: MutableMapping[str, Any]) -> None:
+    def __init__(
+        self, namespace: MutableMapping[str, Any], remark: Callable[[BaseException], None] | None = None
+    ) -> None:
         self._main = sys.modules.get("__main__")
         config = Config()
         config.HistoryManager.enabled = False
@@ -158,6 +168,7 @@ class Shell:
         self._shell: Any = _Shell.instance(
             config=config, user_module=module, user_ns=None if module is not None else namespace
         )
+        self._shell.remark = remark
         self.namespace: Any = self._shell.user_ns
         if "matplotlib.pyplot" in sys.modules and os.environ["MPLBACKEND"] == INLINE:
             self._shell.enable_matplotlib("inline")  # type: ignore[no-untyped-call]

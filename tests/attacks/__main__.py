@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
+import time
 
+from attacks.column import results
 from attacks.corpus import FAMILIES, Attack, read_corpus
 from attacks.graders import STOCK, USTOD, Grader
-from attacks.runner import Result, run_attack
-from attacks.victim import build_victim
+from attacks.runner import Result
 from rich.console import Console
 from rich.table import Table
 
-GRADERS = {"ustod": USTOD, "stock": STOCK}
+NAMES = {"ustod": USTOD, "stock": STOCK}
 COLUMNS = ("attacks run", "points forged", "secrets read", "host touched", "graders hung", "not contained")
 Results = dict[Attack, Result]
 
@@ -22,40 +21,34 @@ def main() -> int:
     """Run and print; the exit code is 1 if an attack on Ustod gained anything."""
     parser = argparse.ArgumentParser(prog="python -m attacks", description=__doc__)
     parser.add_argument("attacks", nargs="*", help="FAMILY or FAMILY/NAME; all without one")
-    parser.add_argument("--grader", choices=GRADERS, action="append", help="only this grader; may be repeated")
+    parser.add_argument("--grader", choices=NAMES, action="append", help="only this grader; may be repeated")
     parser.add_argument("--list", action="store_true", help="say what each attack does, and run none")
     arguments = parser.parse_args()
     chosen = [a for a in read_corpus() if not arguments.attacks or _named(a, arguments.attacks)]
     console = Console(width=120)
     if arguments.list:
         for attack in chosen:
-            console.print(
-                f"{attack.family}/{attack.name} [{attack.prize}]: {attack.intent}", markup=False, soft_wrap=True
-            )
+            console.print(f"{attack.title} [{attack.prize}]: {attack.intent}", markup=False, soft_wrap=True)
         return 0
-    graders = [GRADERS[name] for name in arguments.grader or GRADERS]
+    graders = [NAMES[name] for name in arguments.grader or NAMES]
     all_results = {grader.name: run_all(chosen, grader, console) for grader in graders}
-    for grader in graders:
-        console.print(table(grader, all_results[grader.name]))
+    console.print(table(all_results))
+    if STOCK.name in all_results and any(not attack.harmless for attack in chosen):
+        console.print(f"Attacks that could hurt the machine run in the sandbox of {USTOD.name} alone.", highlight=False)
     return int(any(not result.failed for result in all_results.get(USTOD.name, {}).values()))
 
 
 def run_all(attacks: list[Attack], grader: Grader, console: Console) -> Results:
-    """Run those of `attacks` that may run on `grader`; each that gains something is named at once."""
-    results = {}
-    with tempfile.TemporaryDirectory(prefix="ustod-victim-") as folder:
-        build_victim(Path(folder))
-        for attack in attacks:
-            if attack.harmless or grader.sandboxed:
-                results[attack] = result = run_attack(attack, grader, Path(folder))
-                gains = "; ".join(spell(result)) or "nothing"
-                console.print(
-                    f"{grader.name}: {attack.family}/{attack.name}: {gains}",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
-    return results
+    """Run those of `attacks` that may run on `grader`, and name what each gains as soon as it has ended."""
+    found: Results = {}
+    began = time.monotonic()
+    for attack, result in results([a for a in attacks if a.harmless or grader.sandboxed], grader):
+        found[attack] = result
+        gains = "; ".join(spell(result)) or "nothing"
+        console.print(f"{grader.name}: {attack.title}: {gains}", markup=False, highlight=False, soft_wrap=True)
+    minutes = (time.monotonic() - began) / 60
+    console.print(f"{grader.name}: {len(found)} attacks in {minutes:.1f} minutes", markup=False, highlight=False)
+    return found
 
 
 def spell(result: Result) -> list[str]:
@@ -66,16 +59,17 @@ def spell(result: Result) -> list[str]:
     return words if result.contained or result.host_touched or result.hung else [*words, "honest work lost points"]
 
 
-def table(grader: Grader, results: Results) -> Table:
-    """Results by family: how many attacks ran, and how many of them won what."""
-    what = "the whole corpus" if grader.sandboxed else "the harmless attacks"
-    shown = Table("family", title=f"{grader.name}, {what}", title_justify="left")
+def table(found: dict[str, Results]) -> Table:
+    """For each family and grader how many attacks ran, and how many of them won what."""
+    shown = Table("family", "grader", title="Attacks that gained something", title_justify="left")
     for column in COLUMNS:
         shown.add_column(column, justify="right")
-    for family in FAMILIES:
-        shown.add_row(family, *_counts([r for attack, r in results.items() if attack.family == family]))
-    shown.add_section()
-    shown.add_row("all", *_counts(list(results.values())))
+    for family in (*FAMILIES, "all"):
+        for name, theirs in found.items():
+            own = [result for attack, result in theirs.items() if family in (attack.family, "all")]
+            if own:
+                shown.add_row(family, name, *_counts(own))
+        shown.add_section()
     return shown
 
 
@@ -92,7 +86,7 @@ def _counts(results: list[Result]) -> list[str]:
 
 
 def _named(attack: Attack, names: list[str]) -> bool:
-    return attack.family in names or f"{attack.family}/{attack.name}" in names
+    return attack.family in names or attack.title in names
 
 
 if __name__ == "__main__":

@@ -49,6 +49,11 @@ class Attack:
     harmless: bool
     file: Path
 
+    @property
+    def title(self) -> str:
+        """``FAMILY/NAME``."""
+        return f"{self.family}/{self.name}"
+
     def hand_in(self, notebook: Notebook, folder: Path, facts: dict[str, str]) -> None:
         """Write this attack's version of the untouched `notebook` to `folder`, which is handed in."""
         rewrite = self._rewrite()

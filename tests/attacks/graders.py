@@ -58,6 +58,7 @@ def ustod(course: Path, assignment: str, students: list[str]) -> None:
 
 STOCK = Grader("stock nbgrader", stock, sandboxed=False)
 USTOD = Grader("ustod", ustod, sandboxed=True)
+GRADERS = {grader.name: grader for grader in (USTOD, STOCK)}
 
 
 def main(where: str, course: str, assignment: str, *students: str) -> None:

@@ -7,7 +7,7 @@ import math
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,31 +71,44 @@ def run_attack(attack: Attack, grader: Grader, victim: Path, patience: float = P
     Raises:
         ValueError: if the attack is not harmless and the grader has no sandbox.
     """
-    if not (attack.harmless or grader.sandboxed):
-        raise ValueError(f"The attack {attack.family}/{attack.name} may only run in a sandbox, {grader.name} has none.")
+    return run_together([attack], grader, victim, patience)[attack]
+
+
+def run_together(
+    attacks: Sequence[Attack], grader: Grader, victim: Path, patience: float = PATIENCE
+) -> dict[Attack, Result]:
+    """As `run_attack`, with a student for each attack; a touched host and a hang are then said of all of them."""
+    for attack in attacks:
+        if not (attack.harmless or grader.sandboxed):
+            raise ValueError(f"The attack {attack.title} may only run in a sandbox, {grader.name} has none.")
     with tempfile.TemporaryDirectory(prefix="ustod-attack-", ignore_cleanup_errors=True) as folder:
         world = copy_victim(victim, Path(folder, "world"))
+        students = {f"{ATTACKER}{number or ''}": attack for number, attack in enumerate(attacks)}
         with _watched(world) as (listener, canary):
             confession = f"confession-{secrets.token_hex(8)}"
             in_two = f'{confession[:6]}" "{confession[6:]}'  # as Python text: the source alone is no confession
             facts = world.facts(listener.port, listener.name, canary.pid, in_two)
-            attack.hand_in(world.released(), world.submission(ATTACKER), facts)
+            for student, attack in students.items():
+                attack.hand_in(world.released(), world.submission(student), facts)
             world.hand_in_honest_work()
             files, records = _files(world), _records(world)
-            hung, remained = _grade(grader, world, patience)
-            seen = _seen_by_student(world)
+            hung, remained = _grade(grader, world, [*students, HONEST], patience)
+            seen = {student: _seen_by_student(world, student) for student in students}
             touched = [*_changes(files, _files(world)), *remained, canary.harm()]
             if _records(world) != records:
                 touched.append("the gradebook's records of others were changed")
-            if confession.encode() in seen:
+            if any(confession.encode() in data for data in seen.values()):
                 touched.append("the attack held something of the machine")
-            return Result(
-                points_forged=_score(world, ATTACKER),
-                secrets_read=_found(world, seen + bytes(listener.received)),
-                host_touched=tuple(filter(None, touched)),
-                hung=hung,
-                honest_score=_score(world, HONEST),
-            )
+            return {
+                attack: Result(
+                    points_forged=_score(world, student),
+                    secrets_read=_found(world, seen[student] + bytes(listener.received)),
+                    host_touched=tuple(filter(None, touched)),
+                    hung=hung,
+                    honest_score=_score(world, HONEST),
+                )
+                for student, attack in students.items()
+            }
 
 
 @contextmanager
@@ -109,10 +122,10 @@ def _watched(world: World) -> Iterator[tuple[Listener, Canary]]:
             canary.close()
 
 
-def _grade(grader: Grader, world: World, patience: float) -> tuple[bool, list[str]]:
+def _grade(grader: Grader, world: World, students: list[str], patience: float) -> tuple[bool, list[str]]:
     """Whether the grader hung, and a sentence for each process that it left behind; none lives on."""
     before = descendants()
-    command = grader.command(world.course, ASSIGNMENT, [ATTACKER, HONEST])
+    command = grader.command(world.course, ASSIGNMENT, students)
     with (world.root / "grader.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=world.course, env=world.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -143,10 +156,10 @@ def _changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return [f"{name} was {'changed' if name in before and name in after else 'made or lost'}" for name in names]
 
 
-def _seen_by_student(world: World) -> bytes:
-    """What the attacker is given back, without the sources of test cells, and what lies where anybody may read."""
+def _seen_by_student(world: World, student: str) -> bytes:
+    """What a student is given back, without the sources of test cells, and what lies where anybody may read."""
     parts = []
-    for folder in (world.course / "autograded" / ATTACKER, world.root / "drop"):
+    for folder in (world.course / "autograded" / student, world.root / "drop"):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and path.stat().st_size < 1 << 28:
                 parts.append(_without_tests(path) if path.suffix == ".ipynb" else path.read_bytes())

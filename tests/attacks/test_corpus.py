@@ -11,7 +11,7 @@ import pytest
 from attacks.corpus import FAMILIES, FOLDER, PLACES, PRIZES, Attack, code_cell, read_attack, read_corpus
 
 CORPUS = read_corpus()
-NAMES = [f"{attack.family}/{attack.name}" for attack in CORPUS]
+NAMES = [f"{attack.title}" for attack in CORPUS]
 RELEASED = {
     "cells": [
         code_cell("# an answer", nbgrader={"grade_id": "depth", "solution": True, "grade": False}),

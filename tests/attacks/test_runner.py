@@ -57,7 +57,7 @@ class TestNothingIsSeenWhereNothingIsDone:
 
 class TestForgedPoints:
     @pytest.mark.parametrize(
-        ("name", "points"), [("crossing/always_equal", 6), ("forge/grade", 6), ("forge/spoiled_argument", 4)]
+        ("name", "points"), [("crossing/always_equal", 6), ("forge/grade", 6), ("crossing/changing", 3)]
     )
     def test_they_are_counted(self, victim: Path, name: str, points: float) -> None:
         result = run_attack(corpus_attack(name), NAIVE, victim)

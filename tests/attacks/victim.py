@@ -171,7 +171,7 @@ def build_victim(root: Path) -> None:
     _plant(unit / "lesson.py", "    result = 0", f"    # {markers['solution']}\n    result = 0")
     _plant(unit / "unit.toml", "cell_seconds = 20", f"cell_seconds = {CELL_SECONDS}")
     world = World(root, markers)
-    build_course([read_unit(unit)], "en", world.course)
+    build_course([read_unit(unit)], "en", world.course, shut_in=False)
     shutil.rmtree(root / "unit")
     _add_plain_cells(world)
     write_notebook(world.submission(CLASSMATE), fill(world.released(), {"mean": f"# {markers['classmate']}"}))

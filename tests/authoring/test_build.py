@@ -15,6 +15,7 @@ import nbformat
 import polib
 import pytest
 from shared import SUMS, Break, Ustod
+from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.authoring.build import build_course
 from autograder.authoring.catalog import read_catalog
@@ -39,6 +40,11 @@ def translated(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 entry.msgstr = f"{'# ' if entry.msgid.startswith('#') else ''}{language}: {entry.msgid.lstrip('# ')}"
         catalog.save(str(path))
     return folder
+
+
+def configuration(course: Path) -> Config:
+    """What nbgrader reads in the folder of a course."""
+    return PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
 
 
 def released(course: Path) -> nbformat.NotebookNode:
@@ -195,6 +201,29 @@ sys.stdout.write(nbformat.writes(built.notebook) + built.sidecar.to_json())
         assert submission.read_text() == "{}"
         assert config.read_text().endswith("# ours\n")
         assert len(before) == 4 and {path: path.read_bytes() for path in before} == before
+
+
+class TestConfiguration:
+    def test_nbgrader_too_shuts_submissions_in_and_shows_them_without_running_them(self, built_course: Path) -> None:
+        config = configuration(built_course)
+        assert config.ExecutePreprocessor.kernel_name == ("ustod" if sys.platform == "linux" else "")
+        assert config.HTMLExporter.sanitize_html is True
+
+    def test_a_course_can_be_built_for_nbgraders_own_kernel(self, tmp_path: Path) -> None:
+        build_course([read_unit(SUMS)], "en", tmp_path, shut_in=False)
+        assert "kernel_name" not in configuration(tmp_path).ExecutePreprocessor
+
+    def test_nbgrader_is_as_always_where_ustod_is_not_installed(
+        self, built_course: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in ("autograder.kernel.kernelspec", "autograder.reports"):
+            monkeypatch.setitem(sys.modules, module, None)
+        config = configuration(built_course)
+        assert config.CourseDirectory.root == str(built_course)
+        assert "kernel_name" not in config.ExecutePreprocessor and "sanitize_html" not in config.HTMLExporter
+
+    def test_says_how_long_a_cell_may_run(self, built_course: Path) -> None:
+        assert configuration(built_course).Execute.timeout == read_unit(SUMS).about.budget.cell_seconds
 
 
 class TestAnswers:

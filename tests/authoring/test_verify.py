@@ -47,7 +47,11 @@ def mutants(unit: Unit) -> Gate:
     return gates._mutants(unit, rehearse(unit, {}, SEEDS[:1]))
 
 
-FAST = (reference, budget, zero, accepted, rejected, mutants)
+def spoiled(unit: Unit) -> Gate:
+    return gates._spoiled(unit, Rehearsal())
+
+
+FAST = (reference, budget, zero, accepted, rejected, mutants, spoiled)
 
 
 @pytest.mark.parametrize("gate", FAST)
@@ -86,7 +90,7 @@ DEFECTS = [
         "if True:",
         "an example does not survive an untouched notebook",
     ),
-    (zero, "checks.py", "got = student.total(numbers)", "got = int(str(student.total)) + 1", "says grader fault"),
+    (zero, "checks.py", "got = student.total(list(numbers))", "got = int(str(student.total)) + 1", "says grader fault"),
     (
         accepted,
         "accepted/builtin.py",
@@ -121,6 +125,16 @@ DEFECTS = [
         'title = "O"\n\n[survivors]\n"sums.over: x" = "y"',
         "does not exist: sums.over: x",
     ),
+    (spoiled, "checks.py", "total(list(numbers))", "total(numbers)", "sums.total: total: sum_is_that_of_python pays"),
+    (
+        spoiled,
+        "checks.py",
+        "over(list(numbers), ",
+        "over(numbers, ",
+        "sums.over: over: keeps_what_is_over_the_limit pays",
+    ),
+    (spoiled, "unit.toml", '"An answer without', '"" # ', "sums.over: over: the_limit_itself_is_not_over pays"),
+    (spoiled, "checks.py", "limit not in got,", "got == [limit + 1],", "explains in [spoiled] what does not happen"),
 ]
 
 
@@ -210,7 +224,7 @@ def shelf(sums: Path) -> Iterator[tuple[Path, Path]]:
     lesson.write_text(lesson.read_text("utf-8").replace("u90_sums", "u91_kernel"), "utf-8")
     checks = broken / "checks.py"
     text = checks.read_text("utf-8").replace(
-        "    got = student.total(numbers)", "    got = student.total(numbers) + in_kernel()"
+        "    got = student.total(list(numbers))", "    got = student.total(list(numbers)) + in_kernel()"
     )
     kernel = "def in_kernel():\n    import sys\n\n    return 'ipykernel.kernelapp' in sys.modules\n\n\ndef some_numbers"
     checks.write_text(text.replace("def some_numbers", kernel), "utf-8")
@@ -224,7 +238,7 @@ def test_the_command_tells_a_whole_unit_from_one_that_stock_nbgrader_scores_othe
     whole, broken = shelf
     done = ustod("verify", whole)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 8
+    assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 9
     assert "stock nbgrader agrees" in done.stdout
     done = ustod("verify", whole, broken, "--workers", "2")
     assert done.returncode == 1

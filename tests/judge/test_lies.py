@@ -40,6 +40,31 @@ def test_exceptions_that_kill_the_process_are_no_raised_exceptions() -> None:
     assert points(notebook("import os\ndef f(x): os._exit(0)", test)) == [0.0]
 
 
+FLOOD = "def f(x):\n    for _ in range(3): print('x' * 400_000)\n    return 5"
+
+
+@pytest.mark.parametrize(
+    "test",
+    ["f(1), f(2)\nassert f(2) == 4", "f(1), f(2)\nnumber = int(f(2) == 4)\nnumber", "assert f(2) == 4, 'x' * 10**7"],
+    ids=["an error", "a score", "a long message"],
+)
+def test_a_flood_of_text_leaves_room_for_what_the_test_says(test: str) -> None:
+    assert points(notebook(FLOOD, test)) == [0.0]
+
+
+@pytest.mark.parametrize("caught", ["Exception", "BaseException"])
+def test_the_end_of_the_time_is_no_exception_of_the_students(caught: str) -> None:
+    """Even if the test catches it and goes on."""
+    test = f"try:\n    f(2)\nexcept {caught}:\n    pass\nelse:\n    raise AssertionError"
+    assert points(notebook("def f(x): raise ValueError", test), seconds=20) == [2.0]
+    assert points(notebook("import time\ndef f(x): time.sleep(60)", test), seconds=0.3) == [0.0]
+
+
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "Exception"])
+def test_an_exception_that_a_notebook_shows_in_no_other_way_is_an_error(error: str) -> None:
+    assert points(notebook(f"def f(x): raise {error}", "f(2)")) == [0.0]
+
+
 def test_a_callback_gives_no_way_into_the_judge() -> None:
     attack = """
 def f(back):

@@ -20,7 +20,7 @@ from autograder.student import check, expect
 def is_the_sum(student, rng):
     """The total is the sum."""
     numbers = [rng.randint(-9, 9) for _ in range(5)]
-    expect(student.total(numbers) == sum(numbers), hint="Add {input} up.", input=numbers)
+    expect(student.total(list(numbers)) == sum(numbers), hint="Add {input} up.", input=numbers)
 
 @check("sums.total", points=0.5)
 def of_nothing(student, rng):

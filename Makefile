@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup test test-slow test-all development lint demo verify attacks lock clean
+.PHONY: help lab setup test test-slow test-all development lint demo verify attacks fuzz bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -44,6 +44,12 @@ demo: setup ## a sample class of twelve, built, submitted, graded and fed back, 
 
 attacks: development ## what the attack corpus gains from this grader, and from stock nbgrader (long)
 	@PYTHONPATH=tests .venv/bin/python -m attacks $(ARGS)
+
+fuzz: development ## hostile messages to the judge, for ARGS seconds (Linux on x86-64)
+	@PYTHONPATH=tests .venv/bin/python -W ignore -m attacks.fuzz_codec $(ARGS)
+
+bench: development ## how fast grading is, beside stock nbgrader and otter; a table and a plot in build/bench (long)
+	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

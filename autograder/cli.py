@@ -6,6 +6,8 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -14,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from autograder.errors import UstodError
+from autograder.environment import ended_as_by_interrupt
+from autograder.errors import UstodError, one_line
 from autograder.offline.cli import app as assets
 from autograder.student.texts import LANGUAGES, Texts
 
@@ -142,6 +145,9 @@ def grade(
     course: CourseFolder = Path(),
     student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
     workers: Workers = CORES,
+    scheduler: Annotated[
+        Optional[str], typer.Option(metavar="ADDR", help="Use the workers of the Dask cluster with this scheduler.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has not changed.")] = False,
     unsafe: Annotated[
         bool, typer.Option("--unsafe-no-sandbox", help="Run students' code in your own account, with all it may do.")
@@ -157,17 +163,20 @@ def grade(
     opened = open_course(course)
     name = opened.assignment(assignment)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    stopped = "Grading was stopped; what is recorded is kept: run the command again to go on."
+    with _may_be_stopped(stopped), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         line = bar.add_task(name)
         result = run(
             *(opened, name, student or None),
             workers=workers,
+            scheduler=scheduler,
             force=force,
             isolation=Isolation.PROCESS if unsafe else Isolation.SANDBOX,
             progress=lambda done, total: bar.update(line, completed=done, total=total),
         )
     if as_json:
-        typer.echo(json.dumps({**vars(result), "scores": class_totals(opened, name)}, ensure_ascii=False))
+        text = json.dumps({**vars(result), "scores": class_totals(opened, name)}, ensure_ascii=False)
+        typer.echo(text.encode("utf-8", "backslashreplace"))  # a name that is no text becomes an escape of JSON
     else:
         console.print(class_table(opened, name))
         console.print(
@@ -176,7 +185,7 @@ def grade(
         for note in result.notes:
             console.print(f"note: {note}", soft_wrap=True, markup=False)
     if result.problems:
-        who = "; ".join(f"{student}: {sentence}" for student, sentence in result.problems.items())
+        who = " ".join(f"{one_line(student)}: {sentence}" for student, sentence in result.problems.items())
         raise UstodError(f"{len(result.problems)} submissions could not be graded. {who}")
 
 
@@ -268,6 +277,16 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
         console.print(table)
     if failed := [finding.guarantee for finding in found if not finding.holds]:
         raise UstodError(f"This machine does not give {len(failed)} of {len(found)} guarantees: {', '.join(failed)}.")
+
+
+@contextmanager
+def _may_be_stopped(sentence: str) -> Iterator[None]:
+    """Let Ctrl-C and a request to end stop the body; that is told in `sentence`."""
+    try:
+        with ended_as_by_interrupt():
+            yield
+    except KeyboardInterrupt:
+        raise UstodError(sentence) from None
 
 
 def _language(code: str) -> str:

@@ -1,10 +1,19 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and disks that are full."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from autograder.errors import UstodError
+
+#: A disk with fewer bytes than this free is the likely cause of whatever failed on it.
+LITTLE = 64 << 10
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,3 +34,27 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def needs_room(*folders: Path) -> Iterator[None]:
+    """Tell of a failure of the body in a sentence that names the disk, if one of those of `folders` is full.
+
+    Raises:
+        UstodError: in place of that failure.
+    """
+    try:
+        yield
+    except UstodError:
+        raise
+    except Exception as error:
+        free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
+        fullest = min(free, key=lambda folder: free[folder])
+        if not _is_for_want_of_room(error) and free[fullest] >= LITTLE:
+            raise
+        raise UstodError(f"The disk that holds {fullest} is full; make room there and run this again.") from error
+
+
+def _is_for_want_of_room(error: Exception) -> bool:
+    """The database's own words come through SQLAlchemy and nbgrader, which keep the text alone."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)

@@ -29,9 +29,10 @@ PROFILES = ("student", "server", "development")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INDEX_SECONDS = 3
 
-#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets, a browser for tests.
+#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser and
+#: a database.
 SYSTEM = {"bwrap": "bubblewrap", "npm": "npm"}
-SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver", "pg_createcluster": "postgresql"}
 
 
 def main() -> None:

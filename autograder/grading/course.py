@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from glob import escape, iglob
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +19,20 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.engine import make_url
 from traitlets import import_item
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
+from autograder.grading.gradebook import open_gradebook
+from autograder.grading.journal import settled
 
 # nbgrader's queries make SQLAlchemy 2 warn on every submission; no user can do anything about it.
 warnings.filterwarnings("ignore", module=r"nbgrader\.")
+# What goes wrong with the gradebook is raised too, and told in a sentence.
+logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,16 @@ class Course:
 
     root: Path
 
-    def __reduce__(self) -> tuple[type[Course], tuple[Path]]:
+    def __reduce__(self) -> tuple[Callable[[Path, int], Course], tuple[Path, int]]:
         """Only the root goes to another process: a configuration may hold classes that cannot be sent."""
-        return Course, (self.root,)
+        return _arrived, (self.root, self._version)
+
+    @property
+    def _version(self) -> int:
+        try:
+            return (self.root / "nbgrader_config.py").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     @cached_property
     def config(self) -> Config:
@@ -57,7 +74,9 @@ class Course:
     @cached_property
     def directory(self) -> CourseDirectory:
         """nbgrader's own view of the course."""
-        return CourseDirectory(config=self.config)
+        directory = CourseDirectory(config=self.config)
+        directory.db_url = settled(directory.db_url, self.root)
+        return directory
 
     @cached_property
     def converter(self) -> Autograde:
@@ -72,14 +91,27 @@ class Course:
         before, after = ([import_item(step) if isinstance(step, str) else step for step in steps] for steps in both)
         return before, after
 
-    def gradebook(self) -> Gradebook:
-        """Open the gradebook; use it as a context manager."""
+    def gradebook(self) -> AbstractContextManager[Gradebook]:
+        """Open the gradebook: what is changed in it takes effect together, or not at all."""
         put_own_programs_on_path()
-        return Gradebook(self.directory.db_url, self.directory.course_id)
+        return open_gradebook(self.directory.db_url, self.directory.course_id)
+
+    @property
+    def gradebook_folder(self) -> Path:
+        """Where the gradebook lies, if it is a file; otherwise the course."""
+        url = make_url(self.directory.db_url)
+        if url.get_backend_name() != "sqlite" or not url.database:
+            return self.root
+        return (self.root / url.database).parent
 
     def folder(self, step: str, student: str, assignment: str) -> Path:
         """Where files of `step` (``submitted``, ``autograded``, ``feedback``, ``source``) lie."""
         return Path(self.directory.format_path(getattr(self.directory, f"{step}_directory"), student, assignment))
+
+    @property
+    def submitted(self) -> Path:
+        """Where everything that was handed in lies."""
+        return self.root / str(self.directory.submitted_directory)
 
     def source(self, assignment: str, notebook: str) -> NotebookNode | None:
         """The instructor's version of `notebook`; None where it is not at hand or cannot be read."""
@@ -91,12 +123,13 @@ class Course:
             return None
 
     def students_with(self, assignment: str) -> list[str]:
-        """Everybody who has a folder for `assignment` under ``submitted/``, in order."""
-        pattern = self.directory.format_path(
-            self.directory.submitted_directory, "(?P<student>[^/\\\\]+)", assignment, escape=True
-        )
-        start = self.root / self.directory.submitted_directory
-        found = (re.fullmatch(pattern, str(path)) for path in start.rglob(assignment) if path.is_dir())
+        """Everybody who has a folder for `assignment`, or a link in its place, under ``submitted/``, in order."""
+        step = self.directory.submitted_directory
+        pattern = self.directory.format_path(step, "(?P<student>[^/]+)", re.escape(assignment), escape=True)
+        structure = self.directory.directory_structure
+        glob = structure.format(nbgrader_step=step, student_id="*", assignment_id=escape(assignment))
+        paths = (Path(path) for path in iglob(os.path.join(escape(str(self.root)), glob)))
+        found = (re.fullmatch(pattern, str(path)) for path in paths if path.is_dir() or path.is_symlink())
         return sorted(match["student"] for match in found if match)
 
     def assignment(self, name: str) -> str:
@@ -120,6 +153,12 @@ class Course:
                 return sorted(notebook.name for notebook in gradebook.find_assignment(assignment).notebooks)
             except MissingEntry:
                 raise UstodError(f"The gradebook of {self.root} does not know the assignment {assignment}.") from None
+
+
+@lru_cache(maxsize=4)
+def _arrived(root: Path, version: int) -> Course:
+    """The course at `root`: the same one, with what it has read, as long as its configuration is."""
+    return Course(root)
 
 
 def open_course(root: Path) -> Course:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from multiprocessing import get_context
+from functools import partial
 from typing import TYPE_CHECKING
 
-from autograder.environment import die_with_parent
-from autograder.errors import UstodError
-from autograder.files import write_text
+from autograder.errors import UstodError, one_line
+from autograder.files import needs_room, write_bytes
 from autograder.grading.course import Course
+from autograder.grading.executors import LocalPool, Workers, cluster, spread
+from autograder.grading.journal import others_may_read
 from autograder.grading.plan import Task, plan
 from autograder.grading.record import record
 from autograder.grading.run import Result, run
+from autograder.grading.turn import running_folder, turn
 
 if TYPE_CHECKING:  # the sandbox is made of parts that Linux alone has
     from autograder.grading.execution import Execution
@@ -62,6 +62,7 @@ def grade(
     students: Iterable[str] | None = None,
     *,
     workers: int = 2,
+    scheduler: str | None = None,
     force: bool = False,
     isolation: Isolation = Isolation.SANDBOX,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -71,8 +72,13 @@ def grade(
     One submission that cannot be graded never stops the others; its sentence is in the result and in
     ``problems.json`` in the course.
 
+    Args:
+        workers: processes on this machine.
+        scheduler: the address of a Dask scheduler whose workers are to be used instead.
+
     Raises:
-        UstodError: if there is nothing to grade, or if this machine cannot isolate the students' code.
+        UstodError: if there is nothing to grade, if the machine that is to run the students' code cannot isolate it,
+            if the cluster cannot do the work, if another grader is at work in the course, or if its disk is full.
     """
     everybody = course.students_with(assignment)
     chosen = sorted(set(students)) if students is not None else everybody
@@ -80,63 +86,64 @@ def grade(
         raise UstodError(f"The student {absent[0]} has no submission of {assignment} in {course.root}/submitted.")
     if not chosen:
         raise UstodError(f"There is no submission of {assignment} in {course.root}/submitted; see ustod collect.")
-    tasks = plan(course, assignment, chosen, force=force)
-    problems: dict[str, str] = {}
-    graded: list[str] = []
-    notes: set[str] = set()
-    progress(0, len(tasks))
-    execution = _execution(course, assignment, isolation) if tasks else None
-    for done, result in enumerate(_results(tasks, execution, workers), 1):
-        notes.update(result.notes)
-        if problem := result.problem or _record(result):
-            problems[result.task.student] = problem
-        else:
-            graded.append(result.task.student)
-        progress(done, len(tasks))
-    _write_problems(course, assignment, chosen, problems)
-    planned = {task.student for task in tasks}
-    unchanged = [student for student in chosen if student not in planned]
-    return Grading(assignment, sorted(graded), unchanged, problems, sorted(notes))
+    reading = others_may_read(course.directory.db_url, elsewhere=scheduler is not None)
+    with needs_room(course.root, course.gradebook_folder), turn(course), reading:
+        tasks = plan(course, assignment, chosen, force=force)
+        problems = {task.student: one_line(task.problem) for task in tasks if task.problem}
+        graded: list[str] = []
+        notes: set[str] = set()
+        progress(len(problems), len(tasks))
+        good = [task for task in tasks if not task.problem]
+        if good:
+            execution = _execution(course, assignment, isolation, tried_here=scheduler is None)
+            work = partial(run, execution=execution)
+            with _hired(min(workers, len(good)), scheduler, course, execution) as hired:
+                for done, result in enumerate(spread(work, good, hired, _killed), 1 + len(problems)):
+                    notes.update(result.notes)
+                    if problem := result.problem or _record(result):
+                        problems[result.task.student] = one_line(problem)
+                    else:
+                        graded.append(result.task.student)
+                    progress(done, len(tasks))
+        _write_problems(course, assignment, chosen, problems)
+        planned = {task.student for task in tasks}
+        unchanged = [student for student in chosen if student not in planned]
+        return Grading(assignment, sorted(graded), unchanged, problems, sorted(notes))
 
 
-def _execution(course: Course, assignment: str, isolation: Isolation) -> Execution | None:
+def _execution(course: Course, assignment: str, isolation: Isolation, *, tried_here: bool) -> Execution | None:
     if isolation is Isolation.NONE:
         return None
     from autograder.grading.execution import Execution
 
-    return Execution.of(course, assignment, sandboxed=isolation is Isolation.SANDBOX)
+    execution = Execution.of(course, assignment, sandboxed=isolation is Isolation.SANDBOX)
+    if tried_here:
+        execution.check()
+    return execution
 
 
 @contextmanager
-def local_pool(workers: int) -> Iterator[Executor]:
-    """Worker processes on this machine; each starts clean, since nbgrader changes a process's working folder."""
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=die_with_parent) as pool:
-        yield pool
+def _hired(processes: int, scheduler: str | None, course: Course, execution: Execution | None) -> Iterator[Workers]:
+    if scheduler is None:
+        with LocalPool(processes, running_folder(course)) as pool:
+            yield pool
+    else:
+        with cluster(scheduler, course, execution) as hired:
+            yield hired
 
 
-def _results(tasks: Collection[Task], execution: Execution | None, workers: int) -> Iterator[Result]:
-    """The result of every task. One that kills its worker breaks the pool for others, so those are run again alone."""
-    broken: list[Task] = []
-    with local_pool(max(1, min(workers, len(tasks)))) as pool:
-        futures = {pool.submit(run, task, execution): task for task in tasks}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                broken.append(futures[future])
-    for task in broken:
-        with local_pool(1) as pool:
-            try:
-                yield pool.submit(run, task, execution).result()
-            except BrokenProcessPool:
-                sentence = f"The submission {task.submitted} killed the process that graded it; look into its notebook."
-                yield Result(task, problem=sentence)
+def _killed(task: Task) -> Result:
+    sentence = f"The submission {task.submitted} killed the process that graded it; look into its notebook."
+    return Result(task, problem=sentence)
 
 
 def _record(result: Result) -> str:
-    """Record `result`; a sentence if that is not possible."""
+    """Record `result`; a sentence if that is not possible. A full disk stops the run: it would fail for all others."""
     try:
-        record(result)
+        with needs_room(result.task.course.root, result.task.course.gradebook_folder):
+            record(result)
+    except UstodError:
+        raise
     except Exception as error:
         return f"The result of {result.task.submitted} could not be recorded: {type(error).__name__}: {error}"
     return ""
@@ -147,5 +154,8 @@ def _write_problems(course: Course, assignment: str, chosen: Iterable[str], prob
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     others = {student: problem for student, problem in known.get(assignment, {}).items() if student not in chosen}
     known[assignment] = others | problems
-    if any(known.values()) or path.is_file():
-        write_text(path, json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    if any(known.values()):
+        text = json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        write_bytes(path, text.encode("utf-8", "backslashreplace"))  # a name that is no text becomes an escape of JSON
+    else:
+        path.unlink(missing_ok=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -14,10 +13,10 @@ from nbgrader.preprocessors import ClearHiddenTests, Execute
 from autograder.authoring.unit import find_units
 from autograder.errors import UstodError
 from autograder.grading.course import Course
-from autograder.judge.cells import imports
-from autograder.judge.process import Court
-from autograder.kernel.client import STACK, Zygote
-from autograder.kernel.sandbox import Sandbox
+from autograder.grading.preload import preloads
+from autograder.judge.process import DEFAULT_LIMITS, Court
+from autograder.kernel.doctor import require_sandbox
+from autograder.kernel.limits import Limits
 
 #: Imported before every notebook; of the rest of the stack only what the assignment's own notebooks import.
 ALWAYS = ("IPython", "autograder.student")
@@ -30,27 +29,31 @@ class Execution:
     """How to execute submissions of one assignment; plain, so that it can be sent to another process.
 
     Attributes:
-        modules: what both zygotes import beforehand.
+        modules: what is imported before any notebook begins, as for `Zygote`.
         readable: folders that the judge may read and students may not: the units of the installed course, whose
             checks speak the learner's language.
         sandboxed: whether the processes are shut in.
+        limits: what a submission may use, as the course's configuration says.
     """
 
     modules: tuple[str, ...] = ALWAYS
     readable: tuple[Path, ...] = ()
     sandboxed: bool = True
+    limits: Limits = DEFAULT_LIMITS
 
     @classmethod
     def of(cls, course: Course, assignment: str, *, sandboxed: bool = True) -> Execution:
         """What suits `assignment`.
 
         Raises:
-            UstodError: if this machine cannot shut processes in, and it is not said to do without.
+            UstodError: if the course's configuration sets a limit that cannot be.
         """
-        if sandboxed:
-            with Zygote(Sandbox(), ["autograder.student"]) as trial:
-                trial.start()
-        return cls((*ALWAYS, *_used(course, assignment)), tuple(find_units()), sandboxed)
+        return cls((*ALWAYS, *_used(course, assignment)), tuple(find_units()), sandboxed, _limits(course))
+
+    def check(self) -> None:
+        """Raise `UstodError` if processes are to be shut in and this machine cannot do that."""
+        if self.sandboxed:
+            require_sandbox()
 
     def run(self, step: Execute, notebook: NotebookNode, reference: NotebookNode | None, folder: Path) -> list[str]:
         """Execute `notebook` in place, with copies of the files in `folder` beside it, as `step` is configured.
@@ -72,27 +75,40 @@ class Execution:
             folder,
             seconds=float(seconds),
             hidden=(hiding.begin_test_delimeter, hiding.end_test_delimeter),
+            limits=self.limits,
         )
-        for count, (cell, outputs) in enumerate(zip(notebook.cells, conducted.outputs, strict=True), 1):
+        counts = accumulate(int(cell.cell_type == "code") for cell in notebook.cells)
+        for cell, outputs, count in zip(notebook.cells, conducted.outputs, counts, strict=True):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = outputs, count
         return conducted.problems
 
 
-@lru_cache(maxsize=1)
+_courts: dict[Execution, Court] = {}
+
+
 def _court(execution: Execution) -> Court:
-    """The court of this worker process; it ends with the process."""
-    court = Court(execution.modules, execution.readable, sandboxed=execution.sandboxed)
-    court.prepare()
-    return court
+    """The court of this worker process; it ends with the process, or when another assignment needs another one."""
+    if execution not in _courts:
+        while _courts:
+            _, former = _courts.popitem()
+            former.__exit__()
+        court = Court(execution.modules, execution.readable, sandboxed=execution.sandboxed)
+        court.prepare()
+        _courts[execution] = court
+    return _courts[execution]
+
+
+def _limits(course: Course) -> Limits:
+    try:
+        return Limits.of(course.config.get("UstodLimits", {}))
+    except ValueError as error:
+        path = course.root / "nbgrader_config.py"
+        raise UstodError(f"The setting c.UstodLimits in {path} cannot be used: {error}.") from None
 
 
 def _used(course: Course, assignment: str) -> Iterable[str]:
-    """The parts of the stack that the assignment's notebooks import."""
-    used: set[str] = set()
-    for name in course.notebooks(assignment):
-        reference = course.source(assignment, name)
-        for cell in reference.cells if reference is not None else ():
-            for statement in imports(cell.source).values() if cell.cell_type == "code" else ():
-                used.add(statement.split()[1].partition(".")[0])  # import numpy.linalg as la, from numpy import array
-    return [module for module in STACK if module.partition(".")[0] in used and find_spec(module.partition(".")[0])]
+    """What the assignment's own notebooks import."""
+    notebooks = (course.source(assignment, name) for name in course.notebooks(assignment))
+    cells = (cell for notebook in notebooks if notebook is not None for cell in notebook.cells)
+    return preloads(cell.source for cell in cells if cell.cell_type == "code")

@@ -8,71 +8,79 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from nbgrader.utils import find_all_files
+from nbgrader.api import Gradebook, TaskCell
 
 from autograder.files import write_text
-from autograder.grading.plan import Task, fingerprint_file
-from autograder.grading.run import RECORDING, Result, apply, resources_of
+from autograder.grading.course import Course
+from autograder.grading.plan import fingerprint_file, write_fingerprint
+from autograder.grading.run import RECORDING, Result, apply, copy_files, resources_of
+from autograder.grading.turn import staging_folder
 
 
 def record(result: Result) -> None:
     """Write the scores and the autograded files of `result`, which must have no problem.
 
-    The fingerprint is written last: if the machine stops before that, the next run records the submission again, and
+    All scores are written in one transaction, which ends after the files are in their place. The fingerprint is
+    taken away first and written last: if the machine stops in between, the next run records the submission again, and
     since every step replaces what was there, nothing is doubled.
     """
     task = result.task
-    _enter_submission(task, result.missing)
-    staged = Path(tempfile.mkdtemp(prefix=".ustod-", dir=_made(task.course.folder("autograded", ".", "."))))
+    fingerprint_file(task).unlink(missing_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=_made(staging_folder(task.course))))
+    staged = _made(staging / "new")
     try:
-        _stage_files(task, staged)
+        copy_files(task, staged)
         steps = [step for step in task.course.steps[1] if step in RECORDING]
-        for name, text in result.notebooks.items():
-            apply(steps, task, nbformat.reads(text, as_version=4), resources_of(task, name))
-            write_text(staged / f"{name}.ipynb", text)
-        _swap(staged, task.course.folder("autograded", task.student, task.assignment))
+        with task.course.gradebook() as gradebook:
+            _enter_submission(gradebook, result)
+            for name, text in result.notebooks.items():
+                apply(steps, task, nbformat.reads(text, as_version=4), resources_of(task, name))
+                write_text(staged / f"{name}.ipynb", text)
+            _set_permissions(staged, task.course)
+            _swap(staged, task.course.folder("autograded", task.student, task.assignment))
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    path = fingerprint_file(task)
-    _made(path.parent)
-    write_text(path, task.fingerprint)
+        shutil.rmtree(staging, ignore_errors=True)
+    write_fingerprint(task)
 
 
-def _enter_submission(task: Task, missing: tuple[str, ...]) -> None:
+def _enter_submission(gradebook: Gradebook, result: Result) -> None:
+    """Every cell is worth nothing at first: no score of an earlier submission stays for one that is missing now.
+
+    Tasks that were handed in wait for somebody to grade them, as in nbgrader.
+    """
+    task = result.task
     timestamp = task.course.directory.get_existing_timestamp(str(task.submitted))
-    with task.course.gradebook() as gradebook:
-        gradebook.update_or_create_student(task.student)
-        when = {"timestamp": timestamp} if timestamp else {}
-        gradebook.update_or_create_submission(task.assignment, task.student, **when)
-        for name in missing:
-            for grade in gradebook.find_submission_notebook(name, task.assignment, task.student).grades:
-                grade.auto_score = 0
-                grade.needs_manual_grade = False
-        gradebook.db.commit()
+    gradebook.update_or_create_student(task.student)
+    when = {"timestamp": timestamp} if timestamp else {}
+    submission = gradebook.update_or_create_submission(task.assignment, task.student, **when)
+    for notebook in submission.notebooks:
+        for grade in notebook.grades:
+            if notebook.name not in result.notebooks or not isinstance(grade.cell, TaskCell):
+                grade.auto_score, grade.needs_manual_grade = 0, grade.manual_score is not None
 
 
-def _stage_files(task: Task, staged: Path) -> None:
-    ignore = [*task.course.directory.ignore, "*.ipynb"]
-    for origin in (task.submitted, task.course.folder("source", ".", task.assignment)):
-        for name in find_all_files(str(origin), ignore):
-            path = Path(name)
-            if path.is_file() and not path.is_symlink():
-                target = staged / path.relative_to(origin)
-                _made(target.parent)
-                shutil.copyfile(path, target)
+def _set_permissions(staged: Path, course: Course) -> None:
+    """As nbgrader does it: files for reading only, unless the course is shared by a group of instructors."""
+    files = int(str(course.converter.permissions), 8)
+    folders = 0o2775 if course.directory.groupshared else 0o755
+    for folder, _, names in os.walk(staged):
+        os.chmod(folder, folders)
+        for name in names:
+            os.chmod(os.path.join(folder, name), files)
 
 
 def _swap(staged: Path, final: Path) -> None:
     """Put `staged` in the place of `final`, which is never seen half-written."""
     _made(final.parent)
-    os.chmod(staged, 0o755)
-    old = None
+    old = staged.with_name("old")
     if final.exists():
-        old = Path(tempfile.mkdtemp(prefix=".ustod-", dir=final.parent)) / final.name
         os.rename(final, old)
-    os.rename(staged, final)
-    if old:
-        shutil.rmtree(old.parent, ignore_errors=True)
+    try:
+        os.rename(staged, final)
+    except OSError:
+        if old.exists():
+            os.rename(old, final)
+        raise
 
 
 def _made(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import AssignLatePenalties, Execute, SaveAutoGrades
-from nbgrader.utils import find_all_files, is_grade, is_locked, is_solution, setenv
+from nbgrader.utils import is_grade, is_locked, is_solution, setenv
 
+import autograder.grading.schema  # noqa: F401 nbgrader checks metadata quickly with it
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
+from autograder.files import needs_room
 from autograder.grading.plan import Task
+from autograder.grading.submission import copy_plain_files
+from autograder.grading.turn import running_folder
 
 if TYPE_CHECKING:  # the sandbox is made of parts that Linux alone has
     from autograder.grading.execution import Execution
@@ -33,14 +37,12 @@ class Result:
 
     Attributes:
         notebooks: the autograded notebooks as JSON text, by name.
-        missing: notebooks of the assignment that were not handed in; they score zero.
         problem: why the submission could not be graded, as a sentence; empty if it was.
         notes: what the instructor should know about the assignment's own cells, as sentences.
     """
 
     task: Task
     notebooks: dict[str, str] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
 
@@ -57,17 +59,20 @@ def run(task: Task, execution: Execution | None = None) -> Result:
     if not present:
         wanted = ", ".join(f"{name}.ipynb" for name in expected)
         return Result(task, problem=f"The folder {task.submitted} has no notebook named {wanted}.")
-    with tempfile.TemporaryDirectory(prefix="ustod-run-") as folder:
-        try:
-            _copy_files(task, Path(folder))
-            notes: list[str] = []
+    notes: list[str] = []
+    try:
+        place = running_folder(task.course)
+        with needs_room(place, Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(dir=place) as folder:
+            copy_files(task, Path(folder))
             notebooks = {name: _grade_notebook(task, name, Path(folder), execution, notes) for name in present}
-        except UstodError as error:
-            return Result(task, problem=str(error))
-        except Exception as error:
-            name = f"{task.submitted}"
-            return Result(task, problem=f"The submission {name} could not be run: {type(error).__name__}: {error}")
-    return Result(task, notebooks, tuple(name for name in expected if name not in present), notes=tuple(notes))
+    except UstodError as error:
+        return Result(task, problem=str(error))
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".rstrip(".")
+        return Result(
+            task, problem=f"The submission {task.submitted} could not be run ({what}); look into its notebook."
+        )
+    return Result(task, notebooks, notes=tuple(notes))
 
 
 def _is_handed_in(path: Path) -> bool:
@@ -75,27 +80,27 @@ def _is_handed_in(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _copy_files(task: Task, folder: Path) -> None:
-    """The student's files, overwritten by the assignment's own, as nbgrader does it; symbolic links are left out."""
+def copy_files(task: Task, folder: Path) -> None:
+    """Fill `folder` with what lies beside the notebook: the student's files, overwritten by the assignment's own.
+
+    As in nbgrader the course may except some from being overwritten. Symbolic links are left out.
+    """
     ignore = [*task.course.directory.ignore, "*.ipynb"]
-    for origin in (task.submitted, task.course.folder("source", ".", task.assignment)):
-        for name in find_all_files(str(origin), ignore):
-            path = Path(name)
-            if path.is_symlink() or not path.is_file():
-                continue
-            target = folder / path.relative_to(origin)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    copy_plain_files(task.submitted, folder, ignore)
+    kept = task.course.converter.exclude_overwriting.get(task.assignment, [])
+    copy_plain_files(task.course.folder("source", ".", task.assignment), folder, ignore, but=kept)
 
 
 def _grade_notebook(task: Task, name: str, folder: Path, execution: Execution | None, notes: list[str]) -> str:
-    notebook = nbformat.read(task.submitted / f"{name}.ipynb", as_version=nbformat.current_nbformat)
-    _check_graded_cells(task, name, notebook)
+    notebook = _read(task.submitted / f"{name}.ipynb")
     resources = resources_of(task, name)
     resources["metadata"] = {"path": str(folder)}
     first, second = task.course.steps
     with setenv(NBGRADER_EXECUTION="autograde", **OFFLINE):
-        for step in (*first, *second):
+        with task.course.gradebook() as gradebook:
+            _check_graded_cells(gradebook, task, name, notebook)
+            notebook = apply(first, task, notebook, resources)
+        for step in second:
             if execution is not None and issubclass(step, Execute):
                 reference = task.course.source(task.assignment, name)
                 notes += execution.run(step(parent=task.course.converter), notebook, reference, folder)
@@ -104,10 +109,18 @@ def _grade_notebook(task: Task, name: str, folder: Path, execution: Execution | 
     return f"{nbformat.writes(notebook)}\n"
 
 
-def _check_graded_cells(task: Task, name: str, notebook: NotebookNode) -> None:
+def _read(path: Path) -> NotebookNode:
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=nbformat.current_nbformat)
+    except Exception as error:  # whatever the file may hold
+        what = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+        raise UstodError(f"The file {path} cannot be read as a notebook ({what}); ask for another copy.") from None
+    return notebook
+
+
+def _check_graded_cells(gradebook: Gradebook, task: Task, name: str, notebook: NotebookNode) -> None:
     """Say in a sentence what nbgrader would stop on with a `KeyError`: a graded cell copied, or made by the student."""
-    with task.course.gradebook() as gradebook:
-        known = {cell.name for cell in gradebook.find_notebook(name, task.assignment).source_cells}
+    known = {cell.name for cell in gradebook.find_notebook(name, task.assignment).source_cells}
     seen: set[str] = set()
     for cell in notebook.cells:
         if not (is_grade(cell) or is_solution(cell) or is_locked(cell)):

@@ -47,7 +47,7 @@ def check_notebook(path: Path) -> SelfCheck:
     folder = find_units([unit])[0]
     with tempfile.TemporaryDirectory(prefix="ustod-check-") as temporary:
         root = Path(temporary)
-        build_course([read_unit(folder)], language, root)
+        build_course([read_unit(folder)], language, root, shut_in=False)
         submitted = root / "submitted" / ME / unit
         submitted.mkdir(parents=True)
         for item in path.resolve().parent.iterdir():

@@ -42,6 +42,13 @@ CLASS: dict[str, tuple[dict[str, str], float, float]] = {
 Hand = Callable[..., Path]
 
 
+def unshut(course: Path) -> Path:
+    """Let nbgrader run the students' cells of `course` in this account, as it does in a course of its own making."""
+    config = course / "nbgrader_config.py"
+    config.write_text(f'{config.read_text("utf-8")}\nc.ExecutePreprocessor.kernel_name = "python3"\n', "utf-8")
+    return course
+
+
 def total_of(student: str) -> float:
     _, total, over = CLASS[student]
     return total + over

@@ -38,8 +38,8 @@ T = TypeVar("T")
 
 #: A mutant that never ends is stopped after this many times what the reference took for the check, and this at least.
 MUTANT_PATIENCE, MUTANT_SECONDS = 10.0, 2.0
-#: A whole run is killed after this many times its budget.
-RUN_PATIENCE = 5
+#: A whole run is killed after this many times its budget, and a minute in which it may begin.
+RUN_PATIENCE, BEGINNING = 5, 60.0
 
 
 @dataclass
@@ -72,8 +72,7 @@ class Rehearsal:
 
 def rehearse(unit: Unit, answers: Mapping[str, str], seeds: Sequence[int]) -> Rehearsal:
     """Run the reference with `answers` in place of some of its exercises, and the hidden checks once a seed."""
-    limit = unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE
-    return in_child(lambda: _run(unit, answers, seeds), limit)
+    return in_child(lambda: _run(unit, answers, seeds), _run_patience(unit))
 
 
 def untouched(unit: Unit) -> dict[str, str]:
@@ -98,7 +97,7 @@ def kill_mutants(unit: Unit, candidates: Sequence[Mutant], seconds: Mapping[str,
     Args:
         seconds: how long each check takes on the reference, from a `Rehearsal`.
     """
-    limit = unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE + 30 * len(candidates)
+    limit = _run_patience(unit) + 30 * len(candidates)
     return in_child(lambda: _survivors(unit, candidates, _patience(unit, seconds)), limit)
 
 
@@ -109,8 +108,12 @@ def find_spoilable(unit: Unit, seconds: Mapping[str, float]) -> list[str]:
         seconds: how long each check takes on the reference, from a `Rehearsal`.
     """
     functions = sum(len(defined(cell.source)) for cell in unit.lesson.of(Kind.EXERCISE).values())
-    limit = unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE * (1 + functions)
+    limit = _run_patience(unit) * (1 + functions)
     return in_child(lambda: _spoilable(unit, _patience(unit, seconds)), limit)
+
+
+def _run_patience(unit: Unit) -> float:
+    return unit.about.budget.cpu_minutes * 60 * RUN_PATIENCE + BEGINNING
 
 
 def in_child(work: Callable[[], T], limit: float) -> T:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from shared import SUMS, Break
 
+from autograder.authoring import rehearsal
 from autograder.authoring.lesson import Kind
 from autograder.authoring.mutants import Mutant, mutants
 from autograder.authoring.rehearsal import in_child, kill_mutants, rehearse, untouched, warm_up
@@ -105,10 +106,11 @@ class TestRehearse:
         assert run.seconds["sum_is_that_of_python"] >= 0.2
         assert run.cpu_seconds < 2 * 0.2 + 2 * 0.2 + 0.6
 
-    def test_a_unit_that_never_ends_is_stopped(self, break_unit: Break) -> None:
+    def test_a_unit_that_never_ends_is_stopped(self, break_unit: Break, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rehearsal, "BEGINNING", 1.0)
         unit = read_unit(break_unit("unit.toml", "cpu_minutes = 1", "cpu_minutes = 0.002"))
         with pytest.raises(UstodError, match="never ends"):
-            rehearse(unit, {"sums.total": "import time; time.sleep(60)"}, [1])
+            rehearse(unit, {"sums.total": "import time; time.sleep(600)"}, [1])
 
 
 def test_warming_up_imports_what_the_unit_imports(break_unit: Break) -> None:

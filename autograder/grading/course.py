@@ -19,7 +19,6 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.engine import make_url
 from traitlets import import_item
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -27,7 +26,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
 from autograder.grading.gradebook import open_gradebook
-from autograder.grading.journal import settled
+from autograder.grading.journal import settled, sqlite_file
 
 # nbgrader's queries make SQLAlchemy 2 warn on every submission; no user can do anything about it.
 warnings.filterwarnings("ignore", module=r"nbgrader\.")
@@ -99,10 +98,8 @@ class Course:
     @property
     def gradebook_folder(self) -> Path:
         """Where the gradebook lies, if it is a file; otherwise the course."""
-        url = make_url(self.directory.db_url)
-        if url.get_backend_name() != "sqlite" or not url.database:
-            return self.root
-        return (self.root / url.database).parent
+        file = sqlite_file(self.directory.db_url)
+        return file.parent if file is not None else self.root
 
     def folder(self, step: str, student: str, assignment: str) -> Path:
         """Where files of `step` (``submitted``, ``autograded``, ``feedback``, ``source``) lie."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -122,14 +122,12 @@ def _execution(course: Course, assignment: str, isolation: Isolation, *, tried_h
     return execution
 
 
-@contextmanager
-def _hired(processes: int, scheduler: str | None, course: Course, execution: Execution | None) -> Iterator[Workers]:
+def _hired(
+    processes: int, scheduler: str | None, course: Course, execution: Execution | None
+) -> AbstractContextManager[Workers]:
     if scheduler is None:
-        with LocalPool(processes, running_folder(course)) as pool:
-            yield pool
-    else:
-        with cluster(scheduler, course, execution) as hired:
-            yield hired
+        return LocalPool(processes, running_folder(course))
+    return cluster(scheduler, course, execution)
 
 
 def _killed(task: Task) -> Result:

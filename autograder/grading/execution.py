@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -14,6 +13,7 @@ from autograder.authoring.unit import find_units
 from autograder.errors import UstodError
 from autograder.grading.course import Course
 from autograder.grading.preload import preloads
+from autograder.judge.cells import execution_counts
 from autograder.judge.process import DEFAULT_LIMITS, Court
 from autograder.kernel.doctor import require_sandbox
 from autograder.kernel.limits import Limits
@@ -77,7 +77,7 @@ class Execution:
             hidden=(hiding.begin_test_delimeter, hiding.end_test_delimeter),
             limits=self.limits,
         )
-        counts = accumulate(int(cell.cell_type == "code") for cell in notebook.cells)
+        counts = execution_counts(notebook.cells)
         for cell, outputs, count in zip(notebook.cells, conducted.outputs, counts, strict=True):
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = outputs, count

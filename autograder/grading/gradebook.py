@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.errors import UstodError
+from autograder.grading.journal import sqlite_file
 
 
 class _Ledger(Gradebook):  # type: ignore[misc]
@@ -75,14 +76,13 @@ def _ledger(url: str, course_id: str, identity: object) -> _Ledger:
 
 def _shown(url: str) -> str:
     """For SQLite the file, else the URL without its password."""
-    found = make_url(url)
-    return str(found.database) if found.get_backend_name() == "sqlite" else found.render_as_string()
+    return str(sqlite_file(url) or make_url(url).render_as_string())
 
 
 def _identity(url: str) -> object:
     """Which file it is, for SQLite: another may have been put in its place."""
     try:
-        found = os.stat(make_url(url).database or "")
+        found = os.stat(sqlite_file(url) or "")
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -24,6 +24,12 @@ BUSY = 60
 LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"})
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of the gradebook at `url`, which need not be there yet; None if it is no file of SQLite's."""
+    found = make_url(url)
+    return Path(found.database) if found.get_backend_name() == "sqlite" and found.database else None
+
+
 def settled(url: str, root: Path) -> str:
     """The URL of a gradebook; of SQLite's with an absolute path, seen from `root`, and with patience for others.
 
@@ -34,10 +40,11 @@ def settled(url: str, root: Path) -> str:
         found = make_url(url)
     except SQLAlchemyError:
         raise UstodError(f"The db_url {url!r} in {root}/nbgrader_config.py is no URL of a database; mend it.") from None
-    if found.get_backend_name() != "sqlite" or not found.database:
+    file = sqlite_file(url)
+    if file is None:
         return url
     patient = {"timeout": str(BUSY), **found.query}
-    return found.set(database=str(root / found.database), query=patient).render_as_string(hide_password=False)
+    return found.set(database=str(root / file), query=patient).render_as_string(hide_password=False)
 
 
 @contextlib.contextmanager
@@ -47,9 +54,8 @@ def others_may_read(url: str, *, elsewhere: bool) -> Iterator[None]:
     Args:
         elsewhere: whether other machines read it meanwhile, for whom it does not work.
     """
-    found = make_url(url)
-    path = Path(found.database or "")
-    if found.get_backend_name() != "sqlite" or not path.is_file():
+    path = sqlite_file(url)
+    if path is None or not path.is_file():
         yield
         return
     log = "delete" if elsewhere or file_system(path) not in LOCAL else "wal"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -95,6 +96,11 @@ def is_locked(cell: Any) -> bool:
 
 def _says(cell: Any, what: str) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get(what, False))
+
+
+def execution_counts(cells: Iterable[Any]) -> Iterator[int]:
+    """For each cell the number that Jupyter shows beside it when all run in order; text has that of the code above."""
+    return accumulate(int(cell.cell_type == "code") for cell in cells)
 
 
 def public_part(source: str, begin: str = "BEGIN HIDDEN TESTS", end: str = "END HIDDEN TESTS") -> str:

@@ -10,13 +10,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.judge.cells import Guide, assigned, is_locked, is_test, later_cells_lean_on, public_part, set_attributes
+from autograder.judge.cells import (
+    Guide,
+    assigned,
+    execution_counts,
+    is_locked,
+    is_test,
+    later_cells_lean_on,
+    public_part,
+    set_attributes,
+)
 from autograder.judge.failures import TRACEBACK
 from autograder.judge.files import Scratch
 from autograder.judge.link import GRACE, Link
@@ -82,8 +90,7 @@ class Conductor:
     def run(self, cells: Sequence[NotebookNode]) -> Conducted:
         """Run every cell."""
         outputs: list[list[NotebookNode]] = []
-        counts = accumulate(int(cell.cell_type == "code") for cell in cells)
-        for place, (cell, count) in enumerate(zip(cells, counts, strict=True)):
+        for place, (cell, count) in enumerate(zip(cells, execution_counts(cells), strict=True)):
             if cell.cell_type != "code":
                 found: list[Output] = []
             elif is_test(cell) and cell.metadata.nbgrader["grade_id"] not in self._guide.in_kernel:

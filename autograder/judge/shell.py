@@ -159,7 +159,7 @@ class Shell:
         config.HistoryManager.enabled = False
         config.InteractiveShell.cache_size = 0
         config.InteractiveShell.colors = "nocolor"
-        os.environ.setdefault("MPLBACKEND", INLINE)
+        os.environ["MPLBACKEND"] = INLINE  # for a matplotlib that cells import
         module = ModuleType("__main__") if type(namespace) is dict else None
         if module is not None:
             vars(module).update(namespace)
@@ -170,7 +170,7 @@ class Shell:
         )
         self._shell.remark = remark
         self.namespace: Any = self._shell.user_ns
-        if "matplotlib.pyplot" in sys.modules and os.environ["MPLBACKEND"] == INLINE:
+        if "matplotlib" in sys.modules:
             self._shell.enable_matplotlib("inline")  # type: ignore[no-untyped-call]
 
     def execute(self, source: str) -> tuple[list[Output], BaseException | None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from autograder.judge import agent, process  # noqa: F401 what the children run
 from autograder.judge.codec import load_known
 from autograder.judge.shell import Shell
@@ -11,13 +9,10 @@ from autograder.judge.shell import Shell
 
 def _warm_up() -> None:
     load_known()
-    backend = os.environ.get("MPLBACKEND")
     shell = Shell({})
     for source in ("print(1)", "1 + 1", "raise ValueError", "assert False, '''a\nb'''", "%pwd"):
         shell.execute(source)
     shell.close()
-    if backend is None:
-        os.environ.pop("MPLBACKEND", None)
 
 
 _warm_up()

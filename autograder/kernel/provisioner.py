@@ -28,7 +28,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from autograder.kernel.archive import unpack_results
 from autograder.kernel.client import STACK, Child, Zygote
-from autograder.kernel.kernelspec import SPEC
+from autograder.kernel.kernelspec import KERNEL, SPEC
 from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Cache, Sandbox
 
@@ -189,7 +189,7 @@ def _is_notebook(path: Path) -> bool:
 
 
 def install(
-    name: str = "ustod", display_name: str = "Python 3 (Ustod)", prefix: str | None = None, **config: Any
+    name: str = KERNEL, display_name: str = "Python 3 (Ustod)", prefix: str | None = None, **config: Any
 ) -> str:
     """Install a kernelspec whose kernels are warm and sandboxed, and return its folder.
 

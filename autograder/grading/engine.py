@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -122,12 +122,19 @@ def _execution(course: Course, assignment: str, isolation: Isolation, *, tried_h
     return execution
 
 
-def _hired(
-    processes: int, scheduler: str | None, course: Course, execution: Execution | None
-) -> AbstractContextManager[Workers]:
-    if scheduler is None:
-        return LocalPool(processes, running_folder(course))
-    return cluster(scheduler, course, execution)
+@contextmanager
+def _hired(processes: int, scheduler: str | None, course: Course, execution: Execution | None) -> Iterator[Workers]:
+    if scheduler is not None:
+        with cluster(scheduler, course, execution) as hired:
+            yield hired
+    elif execution is None:
+        with LocalPool(processes, running_folder(course)) as pool:
+            yield pool
+    else:
+        from autograder.grading.execution import Warmth
+
+        with Warmth(execution) as warmth, LocalPool(processes, running_folder(course), warmth) as pool:
+            yield pool
 
 
 def _killed(task: Task) -> Result:

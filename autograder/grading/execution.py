@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, Execute
@@ -15,6 +17,7 @@ from autograder.grading.course import Course
 from autograder.grading.preload import preloads
 from autograder.judge.cells import execution_counts
 from autograder.judge.process import DEFAULT_LIMITS, Court
+from autograder.kernel.client import Twin
 from autograder.kernel.doctor import require_sandbox
 from autograder.kernel.limits import Limits
 
@@ -84,6 +87,39 @@ class Execution:
         return conducted.problems
 
 
+class Warmth:
+    """A zygote of this process of which each worker process of this machine is given a twin, as it starts.
+
+    The stack is then imported once, while the workers import nbgrader. Use it as a context manager; called in a worker,
+    its copy there does what is to be done.
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._court = _new_court(execution)
+        self._given: list[Twin] = []
+
+    def __enter__(self) -> Warmth:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._court.__exit__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        twin = self._court.twin()
+        self._given.append(twin)
+        return partial, (_adopt, self._execution, twin)
+
+    def __call__(self) -> None:
+        """In the process that has the zygote itself there is nothing to do."""
+
+    def let_go(self) -> None:
+        """The workers that were started hold the lines to their twins: let go of them, so that a twin ends with its
+        worker."""
+        while self._given:
+            self._given.pop().end.close()
+
+
 _courts: dict[Execution, Court] = {}
 
 
@@ -93,10 +129,19 @@ def _court(execution: Execution) -> Court:
         while _courts:
             _, former = _courts.popitem()
             former.__exit__()
-        court = Court(execution.modules, execution.readable, sandboxed=execution.sandboxed)
+        court = _new_court(execution)
         court.prepare()
         _courts[execution] = court
     return _courts[execution]
+
+
+def _new_court(execution: Execution, twin: Twin | None = None) -> Court:
+    return Court(execution.modules, execution.readable, sandboxed=execution.sandboxed, twin=twin)
+
+
+def _adopt(execution: Execution, twin: Twin) -> None:
+    """In a worker that has just started: have notebooks run by children of `twin`."""
+    _courts[execution] = _new_court(execution, twin)
 
 
 def _limits(course: Course) -> Limits:

@@ -27,7 +27,7 @@ from autograder.grading.course import Course
 from autograder.grading.plan import versions
 
 if TYPE_CHECKING:  # the sandbox is made of parts that Linux alone has
-    from autograder.grading.execution import Execution
+    from autograder.grading.execution import Execution, Warmth
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -111,17 +111,18 @@ class LocalPool:
 
     Args:
         folder: where results are left for this process.
+        warmth: what each process is given, and calls when it starts.
     """
 
     deaths = (BrokenProcessPool,)
 
-    def __init__(self, processes: int, folder: Path) -> None:
-        self._processes, self._folder = processes, folder
+    def __init__(self, processes: int, folder: Path, warmth: Warmth | None = None) -> None:
+        self._processes, self._folder, self._warmth = processes, folder, warmth
         self._others = set(active_children())
         self._pool = self._made()
 
     def _made(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_obey_parent)
+        return ProcessPoolExecutor(self._processes, get_context("spawn"), initializer=_begin, initargs=(self._warmth,))
 
     def __enter__(self) -> LocalPool:
         return self
@@ -146,6 +147,9 @@ class LocalPool:
                 self._pool.shutdown()
                 self._pool = self._made()
                 return _fetched(self._pool.submit(_put_aside, self._folder, work, item))
+            finally:
+                if self._warmth is not None:
+                    self._warmth.let_go()
 
     def room(self) -> int:
         return AHEAD * self._processes
@@ -154,10 +158,12 @@ class LocalPool:
         """The processes belong to this one: a dead one is told of by its futures."""
 
 
-def _obey_parent() -> None:
-    """In a worker: end when the parent does, and not before."""
+def _begin(warmth: Warmth | None) -> None:
+    """In a worker: end when the parent does, and not before; take what it gives."""
     die_with_parent()
     leave_interrupts_to_parent()
+    if warmth is not None:
+        warmth()
 
 
 def _put_aside(folder: Path, work: Callable[[T], R], item: T) -> Path:

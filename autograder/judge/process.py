@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from autograder.errors import UstodError
 from autograder.judge.conductor import ENDED, Conducted, conduct
 from autograder.judge.wire import Channel, Misbehaved
-from autograder.kernel.client import STACK, Child, Zygote
+from autograder.kernel.client import STACK, Child, Twin, Zygote
 from autograder.kernel.limits import Limits, Reason
 from autograder.kernel.sandbox import Cache, Sandbox
 
@@ -42,14 +42,20 @@ class Court:
         modules: what is imported beforehand, as for `Zygote`.
         readable: folders that the judge may read and students may not, such as units with their hidden checks.
         sandboxed: whether all are shut in; without it the student's code can do whatever this user can.
+        twin: a zygote for the same that another court has forked from its own.
     """
 
     def __init__(
-        self, modules: Sequence[str] = STACK, readable: Sequence[Path] = (), *, sandboxed: bool = True
+        self,
+        modules: Sequence[str] = STACK,
+        readable: Sequence[Path] = (),
+        *,
+        sandboxed: bool = True,
+        twin: Twin | None = None,
     ) -> None:
         box = Sandbox(tuple(readable), Cache.of_user()) if sandboxed else None
         self._hidden = tuple(readable) if sandboxed else ()
-        self._zygote = Zygote(box, [*modules, "autograder.judge.warmth"])
+        self._zygote = Zygote(box, [*modules, "autograder.judge.warmth"], twin=twin)
 
     def __enter__(self) -> Court:
         return self
@@ -61,6 +67,10 @@ class Court:
             UstodError: if it cannot be started.
         """
         self._zygote.start()
+
+    def twin(self) -> Twin:
+        """A zygote for such a court in another process. It ends with that of this one, which need not be ready yet."""
+        return self._zygote.twin()
 
     def __exit__(self, *exception: object) -> None:
         self._zygote.close()

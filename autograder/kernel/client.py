@@ -10,11 +10,11 @@ from typing import IO, Any
 
 from autograder.errors import UstodError
 from autograder.kernel import archive
-from autograder.kernel.life import Child, Ending, Life, python
+from autograder.kernel.life import Child, Ending, Life, Twin, python
 from autograder.kernel.limits import Limits
 from autograder.kernel.sandbox import Sandbox
 
-__all__ = ["STACK", "Child", "Ending", "Zygote"]
+__all__ = ["STACK", "Child", "Ending", "Twin", "Zygote"]
 
 #: What learners' notebooks import; a zygote imports it once.
 STACK = (
@@ -40,13 +40,21 @@ class Zygote:
         sandbox: what can be seen from within; None for no sandbox at all.
         modules: what to import; ``module:attribute`` for what may be missing.
         paths: folders to import from before others; they can be read from within.
+        twin: one that there is already, with all of the above; as long as it lives no other is started.
     """
 
-    def __init__(self, sandbox: Sandbox | None, modules: Iterable[str] = STACK, paths: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox | None,
+        modules: Iterable[str] = STACK,
+        paths: Iterable[Path] = (),
+        twin: Twin | None = None,
+    ) -> None:
         self._modules = list(modules)
         self._sandbox = sandbox
         self._paths = [path.resolve() for path in paths]
         self._lock = threading.Lock()
+        self._twin = twin
         self._process: Life | None = None
 
     @property
@@ -66,6 +74,10 @@ class Zygote:
             UstodError: if it cannot be started.
         """
         self._ready()
+
+    def twin(self) -> Twin:
+        """Another zygote, forked from this one, for a `Zygote` in another process. This one is started, if need be."""
+        return self._current().twin()
 
     def fork(
         self,
@@ -138,6 +150,8 @@ class Zygote:
 
     def _current(self) -> Life:
         with self._lock:
+            if self._process is None and self._twin is not None:
+                self._process, self._twin = Life(self._modules, self._sandbox, self._paths, self._twin), None
             if self._process is not None and (self._process.is_dead or self._process.python != python()):
                 self._process.retire()
                 self._process = None

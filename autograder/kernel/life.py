@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +123,39 @@ class Child:
             raise UstodError(f"A process for a notebook could not be shut in: {self._refusal}; see ustod doctor.")
 
 
-class Life:
-    """One life of a zygote. A thread starts it and hears it to its end, since bubblewrap dies with the thread."""
+@dataclass(frozen=True)
+class Twin:
+    """A line to a process that was forked from a zygote, and obeys whoever has the line.
 
-    def __init__(self, modules: list[str], sandbox: Sandbox | None, paths: list[Path]) -> None:
-        self.python = python()
+    It can be an argument of a process that is being started, and belongs to that process then.
+
+    Attributes:
+        end: this end of the line.
+        python: what `python` gave when the zygote was started.
+    """
+
+    end: socket.socket
+    python: tuple[object, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (DupFd(self.end.fileno()), self.python)
+
+
+def _arrived(end: Any, python: tuple[object, ...]) -> Twin:
+    return Twin(socket.socket(fileno=end.detach()), python)
+
+
+class Life:
+    """One life of a zygote. A thread starts it and hears it to its end, since bubblewrap dies with the thread.
+
+    Args:
+        twin: the zygote that there is already; None starts one.
+    """
+
+    def __init__(
+        self, modules: list[str], sandbox: Sandbox | None, paths: list[Path], twin: Twin | None = None
+    ) -> None:
+        self.python = python() if twin is None else twin.python
         self.is_dead = False
         self.was_killed = False
         self.threads = 0
@@ -137,7 +166,7 @@ class Life:
         self._ready = threading.Event()
         self._trouble = ""
         self._retired = False
-        self._end, theirs = wire.pair()
+        self._end, theirs = wire.pair() if twin is None else (twin.end, None)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 closed by _bury
         arguments = (theirs, modules, sandbox, paths)
         self._thread = threading.Thread(target=self._live, args=arguments, name="zygote", daemon=True)
@@ -172,9 +201,16 @@ class Life:
             self._lose(child)
         return child
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def twin(self) -> Twin:
+        """Another one, for another process; its line is dead if this one is."""
+        ours, theirs = wire.pair()
+        with theirs:
+            self.tell({"do": "twin"}, [theirs.fileno()])
+        return Twin(ours, self.python)
+
+    def tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):  # a dead zygote's children are dead
-            wire.send(self._end, message)
+            wire.send(self._end, message, fds)
 
     def retire(self) -> None:
         """Take no more orders; end when the last child has ended."""
@@ -191,24 +227,27 @@ class Life:
         with contextlib.suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
 
-    def _live(self, theirs: socket.socket, modules: list[str], sandbox: Sandbox | None, paths: list[Path]) -> None:
+    def _live(
+        self, theirs: socket.socket | None, modules: list[str], sandbox: Sandbox | None, paths: list[Path]
+    ) -> None:
         process = None
         try:
-            with theirs:
-                process = self._launch(theirs.fileno(), modules, sandbox, paths)
-                self.pid = process.pid
+            if theirs is not None:
+                with theirs:
+                    process = self._launch(theirs.fileno(), modules, sandbox, paths)
+                    self.pid = process.pid
             while True:
                 message, _ = wire.receive(self._end)
                 self._hear(message)
         except EOFError:
             pass
         except (OSError, UstodError) as error:
-            if process is None:
+            if theirs is not None and process is None:
                 self._trouble = str(error).rstrip(".")
         finally:
             self._end.close()
-            if process is not None:
-                self.was_killed = process.wait() in KILLED
+            # A twin ends with the zygote that it was forked from, whatever became of that.
+            self.was_killed = theirs is None or (process is not None and process.wait() in KILLED)
             self._bury()
 
     def _launch(

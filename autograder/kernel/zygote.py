@@ -54,7 +54,7 @@ class _Child:
 
 
 def main(fd: int, modules: list[str], sandboxed: bool, copied: list[str]) -> None:
-    """Import `modules`, say so on the control socket `fd`, and serve until its other end is closed.
+    """Import `modules`, and serve on the control socket `fd` until its other end is closed.
 
     ``module:attribute`` stands for what may be missing: it is looked up, since some packages import their parts only
     then. `copied` are read-only folders in which each child may make files of its own.
@@ -62,19 +62,15 @@ def main(fd: int, modules: list[str], sandboxed: bool, copied: list[str]) -> Non
     control = socket.socket(fileno=fd)
     if sandboxed and os.getuid() == 0:
         _become_nobody()
-    began = time.monotonic()
+    gc.disable()  # while the stack is imported, collections would find next to nothing and take a fifth of the time
     try:
         for module in modules:
             _import(module)
     except Exception as error:
         wire.send(control, {"say": "broken", "why": f"{type(error).__name__}: {error}"})
         return
-    gc.collect()
-    gc.disable()
     gc.freeze()
     linux.collapse_memory()
-    threads = [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
-    wire.send(control, {"say": "ready", "seconds": time.monotonic() - began, "threads": len(threads)})
     Zygote(control, sandboxed, copied).serve()
 
 
@@ -85,13 +81,14 @@ def _import(what: str) -> None:
 
 
 class Zygote:
-    """Forks children, watches what they use, and reports their ends."""
+    """Forks children, watches what they use, and reports their ends; forks twins, which obey somebody else."""
 
     def __init__(self, control: socket.socket, sandboxed: bool, copied: list[str]) -> None:
         self._copied = copied
         self._control = control
         self._sandboxed = sandboxed
         self._children: dict[int, _Child] = {}
+        self._twins: set[int] = set()
         self._bell, knocker = socket.socketpair()
         knocker.setblocking(False)
         self._bell.setblocking(False)
@@ -101,7 +98,9 @@ class Zygote:
         self._knocker = knocker
 
     def serve(self) -> None:
-        """Do what the host asks until it hangs up; then end every child."""
+        """Say that all is ready, and do what the host asks until it hangs up; then end every child."""
+        threads = [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
+        wire.send(self._control, {"say": "ready", "threads": len(threads)})
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._bell, select.POLLIN)
@@ -122,6 +121,9 @@ class Zygote:
             self._kill(one)
 
     def _obey(self, message: dict[str, Any], fds: list[int]) -> None:
+        if message["do"] == "twin":
+            self._fork_twin(*fds)
+            return
         one = self._children.get(message["id"])
         if message["do"] == "fork":
             self._fork(message, fds)
@@ -173,6 +175,23 @@ class Zygote:
         self._children[message["id"]] = _Child(keeper, pid, order.limits, order.console, meter, held)
         wire.send(self._control, {"say": "forked", "id": message["id"], "pid": pid, "grouped": meter is not None})
 
+    def _fork_twin(self, control: int) -> None:
+        """Fork a zygote that serves whoever has the other end of the open file `control`, and ends with this one."""
+        pid = os.fork()
+        if pid:
+            self._twins.add(pid)
+            os.close(control)
+            return
+        try:
+            linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+            for end in (self._control, self._bell, self._knocker):
+                end.close()
+            for one in self._children.values():
+                _close(one.held)
+            Zygote(socket.socket(fileno=control), self._sandboxed, self._copied).serve()
+        finally:
+            os._exit(0)
+
     def _signal(self, one: _Child, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.killpg(one.inmate, number)
@@ -184,7 +203,7 @@ class Zygote:
             tree.kill(one.inmate)
 
     def _answer_bell(self) -> None:
-        """Report the children that have ended."""
+        """Report the children that have ended, and let go of twins that have."""
         try:
             self._bell.recv(4096)
         except BlockingIOError:
@@ -193,6 +212,7 @@ class Zygote:
             pid, status = os.waitpid(one.keeper, os.WNOHANG)
             if pid:
                 self._report(name, one, os.waitstatus_to_exitcode(status))
+        self._twins -= {pid for pid in self._twins if os.waitpid(pid, os.WNOHANG)[0]}
 
     def _report(self, name: int, one: _Child, code: int) -> None:
         code = 128 - code if code > 128 else code

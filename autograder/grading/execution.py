@@ -15,7 +15,8 @@ from autograder.authoring.unit import find_units
 from autograder.errors import UstodError
 from autograder.grading.course import Course
 from autograder.grading.preload import preloads
-from autograder.judge.cells import execution_counts
+from autograder.grading.revision import still_valid, was_stopped
+from autograder.judge.cells import Guide, execution_counts
 from autograder.judge.process import DEFAULT_LIMITS, Court
 from autograder.kernel.client import Twin
 from autograder.kernel.doctor import require_sandbox
@@ -58,8 +59,18 @@ class Execution:
         if self.sandboxed:
             require_sandbox()
 
-    def run(self, step: Execute, notebook: NotebookNode, reference: NotebookNode | None, folder: Path) -> list[str]:
+    def run(
+        self,
+        step: Execute,
+        notebook: NotebookNode,
+        reference: NotebookNode | None,
+        folder: Path,
+        recorded: NotebookNode | None = None,
+    ) -> list[str]:
         """Execute `notebook` in place, with copies of the files in `folder` beside it, as `step` is configured.
+
+        Args:
+            recorded: how the same submission was graded before, from which is taken over what still holds.
 
         Returns:
             What went wrong in the instructor's own cells, as sentences.
@@ -71,19 +82,24 @@ class Execution:
         if language != "python":
             raise UstodError(f"The notebook is in {language}, which only stock nbgrader can grade: nbgrader autograde.")
         hiding = ClearHiddenTests(parent=step.parent)
+        marks = (hiding.begin_test_delimeter, hiding.end_test_delimeter)
         seconds = step.timeout if step.timeout and step.timeout > 0 else NO_LIMIT
-        conducted = _court(self).try_notebook(
-            notebook,
-            reference,
-            folder,
+        attempt = partial(
+            _court(self).try_notebook,
+            *(notebook, reference, folder),
             seconds=float(seconds),
-            hidden=(hiding.begin_test_delimeter, hiding.end_test_delimeter),
+            hidden=marks,
             limits=self.limits,
         )
+        can_tell = recorded is not None and reference is not None and not Guide.read(reference.cells).in_kernel
+        valid = still_valid(recorded.cells, notebook.cells, marks) if recorded is not None and can_tell else {}
+        conducted = attempt(skip=valid)
+        if valid and was_stopped(conducted.outputs):
+            valid, conducted = {}, attempt()
         counts = execution_counts(notebook.cells)
-        for cell, outputs, count in zip(notebook.cells, conducted.outputs, counts, strict=True):
+        for place, (cell, outputs, count) in enumerate(zip(notebook.cells, conducted.outputs, counts, strict=True)):
             if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = outputs, count
+                cell.outputs, cell.execution_count = valid.get(place, outputs), count
         return conducted.problems
 
 

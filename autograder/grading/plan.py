@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from autograder.grading.submission import plain_files, trouble
 #: Packages whose version may change a score.
 _ENVIRONMENT = ("ustod", "nbgrader", "ipykernel", "torch", "transformers", "datasets", "tokenizers", "numpy")
 
+NOTEBOOK = ".ipynb"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -23,13 +25,17 @@ class Task:
 
     Attributes:
         fingerprint: of the submitted files, the assignment and the environment; equal means the same result.
+        basis: the same without the assignment's notebooks.
+        is_revision: whether there is a recorded result with the same basis: parts of it may still hold.
         problem: why the submission cannot be graded, as a sentence; empty if it can be tried.
     """
 
     course: Course
     assignment: str
     student: str
-    fingerprint: str
+    fingerprint: str = ""
+    basis: str = ""
+    is_revision: bool = False
     problem: str = ""
 
     @property
@@ -40,28 +46,36 @@ class Task:
 
 def plan(course: Course, assignment: str, students: Collection[str], *, force: bool = False) -> list[Task]:
     """The tasks for those of `students` whose result is missing or stale; for all of them with `force`."""
-    common = _fingerprint_of_assignment(course, assignment)
+    basis, notebooks = _fingerprints_of_assignment(course, assignment)
     strangers: set[str] = set()
     if not course.converter.create_student:
         with course.gradebook() as gradebook:
             strangers = {*students} - {student.id for student in gradebook.students}
-    tasks = (_task(course, assignment, student, common, student in strangers) for student in students)
-    return [task for task in tasks if force or task.problem or read_fingerprint(task) != task.fingerprint]
+    tasks = [_task(course, assignment, student, basis, notebooks, student in strangers) for student in students]
+    return tasks if force else [stale for task in tasks for stale in _stale(task)]
 
 
-def _task(course: Course, assignment: str, student: str, common: str, is_stranger: bool) -> Task:
+def _stale(task: Task) -> list[Task]:
+    recorded = ("", "") if task.problem else _read_fingerprints(task)
+    if recorded[0] == task.fingerprint and not task.problem:
+        return []
+    return [replace(task, is_revision=recorded[1] == task.basis and not task.problem)]
+
+
+def _task(course: Course, assignment: str, student: str, basis: str, notebooks: str, is_stranger: bool) -> Task:
     folder = course.folder("submitted", student, assignment)
     try:
         if is_stranger:
             mend = "add them with nbgrader db student add, and grade again"
             problem = f"The submission {folder} is of a student who is not in the gradebook; {mend}."
-            return Task(course, assignment, student, "", problem)
+            return Task(course, assignment, student, problem=problem)
         if problem := trouble(folder, course.submitted, course.directory.ignore):
-            return Task(course, assignment, student, "", problem)
-        return Task(course, assignment, student, _digest(common, course, folder))
+            return Task(course, assignment, student, problem=problem)
+        own = _digest(basis, course, folder)
+        return Task(course, assignment, student, _digest_of_text(f"{own} {notebooks}"), own)
     except OSError as error:
         what = f"{error.filename or folder} cannot be read ({error.strerror})"
-        return Task(course, assignment, student, "", f"{what}; mend that and grade again.")
+        return Task(course, assignment, student, problem=f"{what}; mend that and grade again.")
 
 
 def versions() -> tuple[str, ...]:
@@ -74,43 +88,57 @@ def fingerprint_file(task: Task) -> Path:
     return task.course.root / ".ustod" / "graded" / task.assignment / task.student / "sha256"
 
 
-def read_fingerprint(task: Task) -> str:
-    """The fingerprint of the last recorded result; an empty text if there is none, or another program graded since."""
+def _read_fingerprints(task: Task) -> tuple[str, str]:
+    """The fingerprint and the basis of the last recorded result; empty if there is none, or another program graded
+    since."""
     path = fingerprint_file(task)
-    if not path.is_file() or not _autograded(task).is_dir():
-        return ""
-    fingerprint, _, written = path.read_text().partition(" ")
-    return fingerprint if written == _digest("", task.course, _autograded(task)) else ""
+    if not path.is_file() or not autograded(task).is_dir():
+        return "", ""
+    match path.read_text().split():
+        case [fingerprint, basis, written] if written == _digest("", task.course, autograded(task)):
+            return fingerprint, basis
+    return "", ""
 
 
 def write_fingerprint(task: Task) -> None:
     """Remember that what stands in ``autograded/`` now is the result of `task`."""
     path = fingerprint_file(task)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, f"{task.fingerprint} {_digest('', task.course, _autograded(task))}")
+    write_text(path, f"{task.fingerprint} {task.basis} {_digest('', task.course, autograded(task))}")
 
 
-def _autograded(task: Task) -> Path:
+def autograded(task: Task) -> Path:
+    """Where the recorded result of `task` lies."""
     return task.course.folder("autograded", task.student, task.assignment)
 
 
-def _fingerprint_of_assignment(course: Course, assignment: str) -> str:
+def _fingerprints_of_assignment(course: Course, assignment: str) -> tuple[str, str]:
+    """Of everything but its notebooks, the environment included; and of its notebooks."""
     with course.gradebook() as gradebook:
         cells = [
             f"{notebook.name} {cell.name} {cell.cell_type} {cell.checksum}"
             for notebook in gradebook.find_assignment(assignment).notebooks
             for cell in notebook.source_cells
         ]
-    about = "\n".join([*sorted(cells), *versions()])
+    about = "\n".join(versions())
     config = course.root / "nbgrader_config.py"
     extra = config.read_text("utf-8", "surrogateescape") if config.is_file() else ""
-    return _digest(f"{len(about)} {about} {extra}", course, course.folder("source", ".", assignment))
+    folder = course.folder("source", ".", assignment)
+    notebooks = [path.read_bytes() for path in plain_files(folder) if path.suffix == NOTEBOOK]
+    return (
+        _digest(f"{len(about)} {about} {extra}", course, folder, [f"*{NOTEBOOK}"]),
+        _digest_of_text("\n".join([*sorted(cells), *(hashlib.sha256(content).hexdigest() for content in notebooks)])),
+    )
 
 
-def _digest(about: str, course: Course, folder: Path) -> str:
-    """A fingerprint of a text and of the plain files in a folder."""
+def _digest_of_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digest(about: str, course: Course, folder: Path, but: Sequence[str] = ()) -> str:
+    """A fingerprint of a text and of the plain files in a folder, `but` those whose names fit these globs."""
     digest = hashlib.sha256(f"{len(about)} {about}".encode("utf-8", "surrogateescape"))
-    for path in plain_files(folder, course.directory.ignore):
+    for path in plain_files(folder, [*course.directory.ignore, *but]):
         name = os.fsencode(path.relative_to(folder))
         digest.update(f" {len(name)} {path.stat().st_size} ".encode() + name)
         with path.open("rb") as file:

@@ -20,7 +20,7 @@ import autograder.grading.schema  # noqa: F401 nbgrader checks metadata quickly 
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.files import needs_room
-from autograder.grading.plan import Task
+from autograder.grading.plan import Task, autograded
 from autograder.grading.submission import copy_plain_files
 from autograder.grading.turn import running_folder
 
@@ -103,7 +103,8 @@ def _grade_notebook(task: Task, name: str, folder: Path, execution: Execution | 
         for step in second:
             if execution is not None and issubclass(step, Execute):
                 reference = task.course.source(task.assignment, name)
-                notes += execution.run(step(parent=task.course.converter), notebook, reference, folder)
+                recorded = _recorded(task, name)
+                notes += execution.run(step(parent=task.course.converter), notebook, reference, folder, recorded)
             elif step not in RECORDING:
                 notebook = apply([step], task, notebook, resources)
     return f"{nbformat.writes(notebook)}\n"
@@ -116,6 +117,12 @@ def _read(path: Path) -> NotebookNode:
         what = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
         raise UstodError(f"The file {path} cannot be read as a notebook ({what}); ask for another copy.") from None
     return notebook
+
+
+def _recorded(task: Task, name: str) -> NotebookNode | None:
+    """How the same notebook was graded when the assignment had other tests, if only these have changed."""
+    path = autograded(task) / f"{name}.ipynb"
+    return _read(path) if task.is_revision and path.is_file() else None
 
 
 def _check_graded_cells(gradebook: Gradebook, task: Task, name: str, notebook: NotebookNode) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +58,7 @@ def conduct(
     interrupt: Callable[[], None] | None = None,
     seconds: float = 30.0,
     hidden: tuple[str, str] = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS"),
+    skip: Collection[int] = (),
 ) -> Conducted:
     """Run `cells` in order and say what each of them put out.
 
@@ -69,11 +70,12 @@ def conduct(
         interrupt: interrupts the student's process.
         seconds: on the clock, for each ordinary cell.
         hidden: what marks the lines that students must not see.
+        skip: places of cells that are left out; of a test, what later cells lean on is run all the same.
     """
     guide = Guide.read(reference) if reference is not None else Guide.by_convention()
     conductor = Conductor(Link(channel, interrupt), guide, seconds, hidden)
     try:
-        return conductor.run(cells)
+        return conductor.run(cells, skip)
     finally:
         conductor.close()
 
@@ -87,15 +89,17 @@ class Conductor:
         self._shell = Shell(self._namespace)
         self._problems: list[str] = []
 
-    def run(self, cells: Sequence[NotebookNode]) -> Conducted:
-        """Run every cell."""
+    def run(self, cells: Sequence[NotebookNode], skip: Collection[int] = ()) -> Conducted:
+        """Run every cell but those at the places `skip`."""
         outputs: list[list[NotebookNode]] = []
         for place, (cell, count) in enumerate(zip(cells, execution_counts(cells), strict=True)):
             if cell.cell_type != "code":
                 found: list[Output] = []
             elif is_test(cell) and cell.metadata.nbgrader["grade_id"] not in self._guide.in_kernel:
-                found = self._judged(cell)
+                found = self._judged(cell) if place not in skip else []
                 self._let_later_cells_lean(cell, cells[place + 1 :])
+            elif place in skip:
+                found = []
             else:
                 found = self._students(cell.source)
                 if is_locked(cell):

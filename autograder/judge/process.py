@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ class Court:
         seconds: float,
         hidden: tuple[str, str],
         limits: Limits = DEFAULT_LIMITS,
+        skip: Collection[int] = (),
     ) -> Conducted:
         """Run `notebook` with copies of the files in `folder` beside it; once more if that failed through no fault
         of its own: a process was killed or not born, or a package was installed meanwhile.
@@ -93,6 +94,7 @@ class Court:
             seconds: on the clock, for each ordinary cell.
             hidden: what marks the lines that students must not see.
             limits: of the student's process.
+            skip: places of cells that are left out, as for `conduct`.
 
         Raises:
             Lost: if that happens twice.
@@ -103,6 +105,7 @@ class Court:
             "reference": reference.cells if reference is not None else None,
             "seconds": seconds,
             "hidden": hidden,
+            "skip": list(skip),
         }
         message = json.dumps(order).encode()
         try:
@@ -173,6 +176,7 @@ def judge(student: int, grader: int) -> int:
             interrupt=lambda: channel.send(b"interrupt"),
             seconds=order["seconds"],
             hidden=tuple(order["hidden"]),
+            skip=order["skip"],
         )
     except Exception as error:
         channel.send(json.dumps({"fault": f"The judge failed: {type(error).__name__}: {error}"}).encode())

@@ -176,8 +176,8 @@ class Ended:
     words: str
 
 
-#: What may be killed: the command, its workers, the processes that students' and judges' are forked from, and these.
-PARTS = ("grader", "worker", "zygote", "student", "judge")
+#: What may be killed: the command, its workers, its zygote and the twins of that, students' and judges' processes.
+PARTS = ("grader", "worker", "zygote", "twin", "student", "judge")
 
 
 class Grader:
@@ -209,19 +209,28 @@ class Grader:
         found: dict[str, list[psutil.Process]] = {part: [] for part in PARTS}
         found["grader"].append(self._psutil)
         keepers: dict[int, list[int]] = {}
+        shared, below_workers = set[int](), set[int]()
         with suppress(psutil.NoSuchProcess):
             for process in self._psutil.children(recursive=True):  # parents before children
                 with suppress(psutil.Error, IndexError):
                     line, parent = process.cmdline(), process.ppid()
+                    if "spawn_main" in " ".join(line) or parent in below_workers:
+                        below_workers.add(process.pid)
                     if "spawn_main" in " ".join(line):
                         found["worker"].append(process)
+                    elif parent in shared:
+                        keepers[process.pid] = []
+                        found["twin"].append(process)
                     elif parent in keepers:  # of one notebook, the student's process is made before the judge's
                         keepers[parent].append(process.pid)
                     elif below := [numbers for numbers in keepers.values() if parent in numbers]:
                         found["student" if below[0][0] == parent else "judge"].append(process)
                     elif '"modules"' in line[-1] and line[0] == sys.executable:
-                        keepers[process.pid] = []
                         found["zygote"].append(process)
+                        if process.pid in below_workers:
+                            keepers[process.pid] = []
+                        else:
+                            shared.add(process.pid)
         return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autograder.authoring.agreement import stock_scores
 from autograder.authoring.catalog import read_catalog
+from autograder.authoring.glossary import defines, read_glossary, terms_defined
 from autograder.authoring.lesson import Kind
 from autograder.authoring.messages import messages
 from autograder.authoring.mutants import mutants
@@ -96,6 +97,7 @@ def _gates(unit: Unit, seeds: list[int]) -> Iterator[Gate]:
     yield _mutants(unit, reference)
     yield _spoiled(unit, reference)
     yield _translations(unit)
+    yield _terms(unit)
     yield _agreement(unit, variants, runs, seeds[0])
 
 
@@ -204,6 +206,22 @@ def _translations(unit: Unit) -> Gate:
             if stale:
                 faults.append(f"{stale} texts have no translation into {language}; run ustod catalog {unit.name}")
     return Gate("translations complete", ", ".join(figures), faults)
+
+
+def _terms(unit: Unit) -> Gate:
+    glossary = read_glossary(unit.folder.parent)
+    figures, faults = [], []
+    for language in LANGUAGES:
+        if language != "en":
+            entries = read_catalog(unit, language).entries.items()
+            found = [(term, told) for text, told in entries for term in terms_defined(text, glossary)]
+            figures.append(f"{language} {len(found)}")
+            faults += [
+                f"{language} defines {term} by another word than «{glossary[term][language]}», which the glossary has"
+                for term, told in found
+                if not defines(told, glossary[term][language])
+            ]
+    return Gate("terms are the glossary's", ", ".join(figures), faults)
 
 
 def _agreement(unit: Unit, variants: Sequence[Variant], runs: Mapping[str, Rehearsal], seed: int) -> Gate:

@@ -11,6 +11,7 @@ import pytest
 from shared import Break, Ustod
 
 from autograder.authoring import verify as gates
+from autograder.authoring.catalog import update_catalog
 from autograder.authoring.rehearsal import Rehearsal, rehearse, untouched
 from autograder.authoring.unit import Unit, read_unit
 from autograder.authoring.variants import read_variants
@@ -200,6 +201,23 @@ class TestTranslations:
         translate_all(sums)
         gate = gates._translations(read_unit(break_unit("checks.py", "is its sum.", "is the sum.")))
         assert gate.figure == "tg 19/20, ru 19/20"
+
+
+def test_a_term_that_is_defined_by_another_word_than_the_glossarys_is_named(sums: Path) -> None:
+    (sums.parent / "glossary.toml").write_text('[terms."sum"]\ntg = "ҷамъ"\nru = "сумма"\n', "utf-8")
+    lesson = sums / "lesson.py"
+    lesson.write_text(
+        lesson.read_text("utf-8").replace("# %% [markdown]", "# %% [markdown]\n# A **sum**.\n#", 1), "utf-8"
+    )
+    for language, word in (("tg", "ҷамъи"), ("ru", "итог")):
+        update_catalog(read_unit(sums), language)
+        path = sums / "po" / f"{language}.po"
+        catalog = polib.pofile(str(path))
+        catalog.find("A **sum**.").msgstr = f"**{word}**"
+        catalog.save(str(path))
+    gate = gates._terms(read_unit(sums))
+    assert gate.figure == "tg 1, ru 1"
+    assert gate.faults == ["ru defines sum by another word than «сумма», which the glossary has"]
 
 
 def test_a_unit_that_cannot_be_read_is_a_verdict_with_the_mistake(break_unit: Break) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,20 +33,36 @@ def turn(course: Course) -> Iterator[None]:
     """
     place = course.root / ".ustod"
     lock = FileLock(place / "lock", mode=0o660)  # instructors may share the course
+    with _shared(course):
+        try:
+            if not place.is_dir():
+                place.mkdir()
+                place.chmod(0o2775 if course.directory.groupshared else 0o755)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UstodError(f"Another grader is at work in {course.root}; let it finish, then grade again.") from None
+        except PermissionError:
+            raise UstodError(f"The folder {place} cannot be written; grade as a user who may write there.") from None
+        try:
+            _sweep(course)
+            running_folder(course).mkdir()
+            yield
+        finally:
+            _sweep(course)
+            lock.release()
+
+
+@contextmanager
+def _shared(course: Course) -> Iterator[None]:
+    """Let a group of instructors write the folders that the body makes, if they share the course."""
+    if not course.directory.groupshared:
+        yield
+        return
+    before = os.umask(0o002)
     try:
-        place.mkdir(exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UstodError(f"Another grader is at work in {course.root}; let it finish, then grade again.") from None
-    except PermissionError:
-        raise UstodError(f"The folder {place} cannot be written; grade as a user who may write there.") from None
-    try:
-        _sweep(course)
-        running_folder(course).mkdir()
         yield
     finally:
-        _sweep(course)
-        lock.release()
+        os.umask(before)
 
 
 def _sweep(course: Course) -> None:

@@ -163,6 +163,10 @@ class TestAGroup:
         assert mode(folder) == 0o2775
         assert mode(folder / f"{NAME}.ipynb") == 0o664
 
+    def test_of_instructors_may_grade_again_what_one_of_them_graded(self, graded: tuple[Course, Grading]) -> None:
+        folder = graded[0].root / ".ustod"
+        assert [mode(folder), *map(mode, folder.rglob("*/"))] == [0o2775] * 4
+
     def test_keeps_a_file_that_the_course_excepts_from_being_overwritten(self, graded: tuple[Course, Grading]) -> None:
         folder = graded[0].folder("autograded", self.NAME, NAME)
         assert (folder / "own.csv").read_text() == "the student's"

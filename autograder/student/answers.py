@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, TracebackType
@@ -158,4 +159,21 @@ def _wrap(value: Any) -> Any:
 
 
 def _unwrap(value: Any) -> Any:
-    return value._target if isinstance(value, Proxy) else value
+    """What goes to the learner's code in place of `value`."""
+    try:
+        return _without_proxies(value)
+    except RecursionError:  # a list that holds itself
+        return value
+
+
+def _without_proxies(value: Any) -> Any:
+    """Of a list, tuple or dictionary with proxies in it, a copy without."""
+    if isinstance(value, Proxy):
+        return value._target
+    if type(value) in (list, tuple):
+        inner = [_without_proxies(item) for item in value]
+        return value if all(map(operator.is_, inner, value)) else type(value)(inner)
+    if type(value) is dict:
+        values = _without_proxies(list(value.values()))
+        return value if all(map(operator.is_, values, value.values())) else dict(zip(value, values, strict=True))
+    return value

@@ -58,6 +58,15 @@ def test_a_figure_is_a_picture() -> None:
     assert [set(output.data) for output in outputs] == [{"text/plain", "image/png"}]
 
 
+def test_a_check_hands_objects_of_the_learners_back_in_a_list() -> None:
+    cells = [
+        answer("class V:\n    def __init__(self, x): self.x = x\ndef add(parts): return sum(v.x for v in parts)"),
+        scored("from autograder.student.answers import Answers\nstudent = Answers(globals())", "one"),
+        scored("assert student.add([student.V(1), student.V(2)]) == 3", "two"),
+    ]
+    assert points(cells) == [2, 2]
+
+
 def test_names_of_one_test_reach_the_next_and_ordinary_cells() -> None:
     cells = [
         answer("def f(x): return x"),

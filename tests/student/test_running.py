@@ -155,6 +155,29 @@ class TestExceptionsOfTheLearner:
         assert outcome.traceback.endswith("ValueError: bad")
 
 
+class TestObjectsOfTheLearnersThatTheCheckHandsBack:
+    CELL = """
+class V:
+    def __init__(self, x): self.x = x
+def add(parts): return sum(type(v) is V and v.x for v in parts)
+"""
+
+    @pytest.mark.parametrize(
+        "given",
+        ["[student.V(1), student.V(2)]", "(student.V(1), student.V(2))", "{student.V: student.V(3)}.values()"],
+    )
+    def test_arrive_as_they_are_in_containers_too(self, ask: Any, given: str) -> None:
+        assert ask(self.CELL, f"expect(student.add(list({given})) == 3, hint='')").state is State.RIGHT
+
+    def test_arrive_as_they_are_deep_within(self, ask: Any) -> None:
+        cell = f"{self.CELL}\ndef deep(x): return add(x['a'][0])"
+        assert ask(cell, "expect(student.deep({'a': ([student.V(3)],)}) == 3, hint='')").state is State.RIGHT
+
+    def test_leave_a_list_without_them_as_it_is(self, ask: Any) -> None:
+        cell = "def fill(x): x.append(1)"
+        assert ask(cell, "x = [[]]\nx.append(x)\nstudent.fill(x)\nexpect(x[-1] == 1, hint='')").state is State.RIGHT
+
+
 class TestFunctionsOfTheCheckThatTheLearnerCalls:
     def test_that_fail_are_a_fault(self, ask: Any) -> None:
         cell = "def apply(f): return f(3)"

@@ -134,6 +134,11 @@ class Court:
                     if student.is_outdated:
                         raise Lost("Python or a package was changed while the notebook ran.")
                     return conducted
+                except Lost:
+                    for child in (judge, student):  # with their ends it is known whether their zygote lives
+                        child.kill()
+                        child.wait(PATIENCE)
+                    raise
                 finally:
                     judge.kill()
             finally:

@@ -223,6 +223,20 @@ def test_a_notebook_whose_process_is_killed_is_run_again(tmp_path: Path, which: 
         assert names_of_errors(account.result(120)) == []
 
 
+def test_a_notebook_whose_zygote_is_killed_with_the_one_that_it_is_a_twin_of_is_run_again(tmp_path: Path) -> None:
+    slow = answer("import time\ntime.sleep(1)\ndef double(x): return 2 * x")
+    for _ in range(5):  # who of them is gone first is a matter of luck
+        with Court(["autograder.student"]) as first, Court(["autograder.student"], twin=first.twin()) as second:
+            first.prepare()
+            with ThreadPoolExecutor(1) as pool:
+                account = pool.submit(tried, second, tmp_path, slow, scored("assert double(4) == 8"))
+                zygote = psutil.Process(os.getpid()).children()[-1].children()[0].children()[0]
+                while len([k for twin in zygote.children() for k in twin.children() if k.children()]) < 2:
+                    time.sleep(0.02)
+                zygote.kill()
+                assert names_of_errors(account.result(120)) == []
+
+
 def _inmates(pid: int) -> list[psutil.Process]:
     """The innermost processes of the zygote that was started last: the student's, then the judge's."""
     lines = [process for process in psutil.Process(pid).children() if process.name() == "bwrap"]

@@ -1,0 +1,18 @@
+# Adds the decay to the gradient, as Adam did before AdamW.
+# fails: decay_stays_out_of_the_averages
+# %% exercise="adamw.step"
+def adamw_step(params, grads, state, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    new_params, new_state = [], []
+    for param, grad, memory in zip(params, grads, state, strict=True):
+        if grad is not None:
+            mean, square, count = memory or (0.0, 0.0, 0)
+            count += 1
+            grad = grad + weight_decay * param
+            mean = betas[0] * mean + (1 - betas[0]) * grad
+            square = betas[1] * square + (1 - betas[1]) * grad**2
+            length = (square / (1 - betas[1] ** count)).sqrt() + eps
+            param = param - lr * mean / (1 - betas[0] ** count) / length
+            memory = (mean, square, count)
+        new_params.append(param)
+        new_state.append(memory)
+    return new_params, new_state

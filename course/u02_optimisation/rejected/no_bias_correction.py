@@ -1,0 +1,15 @@
+# Leaves out the bias correction, so that the first steps have the wrong length.
+# fails: averages_and_correction_are_those_of_torch
+# %% exercise="adamw.step"
+def adamw_step(params, grads, state, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    new_params, new_state = [], []
+    for param, grad, memory in zip(params, grads, state, strict=True):
+        if grad is not None:
+            mean, square = memory or (0.0, 0.0)
+            mean = betas[0] * mean + (1 - betas[0]) * grad
+            square = betas[1] * square + (1 - betas[1]) * grad**2
+            param = param * (1 - lr * weight_decay) - lr * mean / (square.sqrt() + eps)
+            memory = (mean, square)
+        new_params.append(param)
+        new_state.append(memory)
+    return new_params, new_state

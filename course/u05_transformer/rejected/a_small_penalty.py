@@ -1,0 +1,7 @@
+# Takes 100 off the scores of forbidden keys, which is not enough for a key that fits very well.
+# fails: forbidden_keys_count_as_deleted
+# %% exercise="attention.masked"
+def attend_allowed(queries, keys, values, allowed):
+    scores = queries @ keys.transpose(-1, -2) / queries.shape[-1] ** 0.5
+    weights = (scores - 100 * (~allowed).float()).softmax(dim=-1) * allowed.any(dim=-1, keepdim=True)
+    return weights @ values, weights

@@ -1,0 +1,20 @@
+# Adds each branch to the normalised vector instead of the vector as it came.
+# fails: two_branches_are_added
+# %% exercise="block.build"
+import torch
+
+
+def rms_norm(x, weight, eps):
+    return x / (x.square().mean(dim=-1, keepdim=True) + eps).sqrt() * weight
+
+
+def feed_forward(x, weights):
+    gate = torch.nn.functional.silu(x @ weights["gate_proj.weight"].T)
+    return (gate * (x @ weights["up_proj.weight"].T)) @ weights["down_proj.weight"].T
+
+
+def block(x, weights, attention, norm, mlp):
+    x = norm(x, weights["input_layernorm.weight"])
+    x = x + attention(x, part(weights, "self_attn"))
+    x = norm(x, weights["post_attention_layernorm.weight"])
+    return x + mlp(x, part(weights, "mlp"))

@@ -1,0 +1,18 @@
+# Sends the other branch through silu instead of the gate.
+# fails: the_gate_opens_and_closes
+# %% exercise="block.build"
+import torch
+
+
+def rms_norm(x, weight, eps):
+    return x / (x.square().mean(dim=-1, keepdim=True) + eps).sqrt() * weight
+
+
+def feed_forward(x, weights):
+    gate = torch.nn.functional.silu(x @ weights["up_proj.weight"].T)
+    return (gate * (x @ weights["gate_proj.weight"].T)) @ weights["down_proj.weight"].T
+
+
+def block(x, weights, attention, norm, mlp):
+    x = x + attention(norm(x, weights["input_layernorm.weight"]), part(weights, "self_attn"))
+    return x + mlp(norm(x, weights["post_attention_layernorm.weight"]), part(weights, "mlp"))

@@ -159,7 +159,7 @@ def apply(limits: Limits) -> None:
     reserves far more than it uses; instead private writable memory, which counts what may become resident, may grow by
     twice `memory`.
     """
-    cpu = resource.RLIM_INFINITY if math.isinf(limits.cpu) else math.ceil(limits.cpu) + 1
+    cpu = resource.RLIM_INFINITY if math.isinf(limits.cpu) else math.ceil(limits.cpu) + 2
     data = _private_bytes() + 2 * limits.memory
     for name, value in (
         (resource.RLIMIT_CPU, cpu),
@@ -173,7 +173,9 @@ def apply(limits: Limits) -> None:
     ):
         _, hard = resource.getrlimit(name)
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(name, (allowed, allowed))
+        # Past the hard limit on time Linux says no more than SIGKILL; a second earlier, past the other, SIGXCPU.
+        soft = allowed - 1 if name == resource.RLIMIT_CPU and not math.isinf(limits.cpu) else allowed
+        resource.setrlimit(name, (soft, allowed))
 
 
 def _private_bytes() -> int:

@@ -166,14 +166,18 @@ REFUSED = {
         "for _ in range(9):\n    if not os.fork(): __import__('time').sleep(60)"
     ),
 }
-#: For each limit at which the process is ended, code that goes there.
+#: For each limit at which the process is ended, code that goes there and stays: should Linux refuse it the last step, a
+#: cell that ended with that error could be followed by the next one before the watcher looks.
 ENDED = {
     Reason.WALL: "import time\ntime.sleep(600)",
     Reason.CPU: "while True: pass",
-    Reason.MEMORY: "held = []\nwhile len(held) < 1000: held.append(bytes([120]) * (1 << 20))",
+    Reason.MEMORY: (
+        "import time\nheld = []\ntry:\n    while len(held) < 1000: held.append(bytes([120]) * (1 << 20))"
+        "\nexcept MemoryError:\n    pass\ntime.sleep(60)"
+    ),
     Reason.PROCESSES: (
-        "import threading, time\nfor _ in range(60): threading.Thread(target=time.sleep, args=[60]).start()"
-        "\ntime.sleep(60)"
+        "import threading, time\ntry:\n    for _ in range(60): threading.Thread(target=time.sleep, args=[60]).start()"
+        "\nexcept RuntimeError:\n    pass\ntime.sleep(60)"
     ),
     Reason.OUTPUT: "import os\nfor _ in range(64): os.write(1, bytes(1 << 20))\n__import__('time').sleep(60)",
 }

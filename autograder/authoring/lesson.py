@@ -17,14 +17,15 @@ BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 _ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _JUPYTEXTS_OWN = {"jupyter", "lines_to_next_cell", "lines_to_end_of_cell_marker"}
-_KNOWN_METADATA = {"exercise", "check", "locked"}
+_KNOWN_METADATA = {"exercise", "check", "locked", "aside"}
 
 
 class Kind(StrEnum):
-    """What a cell is for."""
+    """What a cell is for. An aside is an example that nothing after it needs: for the learner an ordinary cell."""
 
     PROSE = "prose"
     CODE = "code"
+    ASIDE = "aside"
     LOCKED = "locked"
     EXERCISE = "exercise"
     CHECK = "check"

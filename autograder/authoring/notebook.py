@@ -101,7 +101,7 @@ def _node(cell: Cell, source: str, unit: Unit, locked: int) -> NotebookNode:
         node = new_markdown_cell(source, id=name)
         return node
     node = new_code_cell(source, id=name)
-    if cell.kind is Kind.CODE:
+    if cell.kind in (Kind.CODE, Kind.ASIDE):
         return node
     if cell.kind is Kind.LOCKED:
         about = {"grade_id": f"locked-{locked}", "grade": False, "solution": False, "locked": True}

@@ -6,7 +6,7 @@ import ast
 import re
 import tomllib
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,12 @@ class Unit:
             exercise: slice_checks(self.checks_source, [c.name for c in self.checks if c.exercise == exercise])
             for exercise in self.lesson.exercises
         }
+
+
+def without_asides(unit: Unit) -> Unit:
+    """`unit` with only the cells that later ones may need."""
+    cells = tuple(cell for cell in unit.lesson.cells if cell.kind is not Kind.ASIDE)
+    return replace(unit, lesson=replace(unit.lesson, cells=cells))
 
 
 def units_folder() -> Path:

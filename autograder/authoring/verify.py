@@ -16,7 +16,7 @@ from autograder.authoring.lesson import Kind
 from autograder.authoring.messages import messages
 from autograder.authoring.mutants import mutants
 from autograder.authoring.rehearsal import Rehearsal, find_spoilable, kill_mutants, rehearse, untouched, warm_up
-from autograder.authoring.unit import Unit, read_unit
+from autograder.authoring.unit import Unit, read_unit, without_asides
 from autograder.authoring.variants import Variant, read_variants
 from autograder.environment import die_with_parent, work_offline
 from autograder.errors import UstodError
@@ -90,6 +90,9 @@ def _gates(unit: Unit, seeds: list[int]) -> Iterator[Gate]:
     warm_up(unit)
     runs = {"reference": reference, "untouched": rehearse(unit, untouched(unit), seeds[:1])}
     yield _zero(runs["untouched"])
+    whole, unit = unit, without_asides(unit)
+    if unit != whole:
+        yield _asides(whole, rehearse(unit, {}, seeds[:1]))
     for variant in variants:
         runs[variant.name] = rehearse(unit, variant.answers, seeds[:1])
     yield _accepted(unit, variants, runs)
@@ -134,6 +137,11 @@ def _zero(run: Rehearsal) -> Gate:
             gate.faults.append(f"{outcome.name} says {outcome.state} to an untouched notebook: {outcome.traceback}")
     gate.faults += [f"an example does not survive an untouched notebook: {error}" for error in run.errors]
     return gate
+
+
+def _asides(unit: Unit, run: Rehearsal) -> Gate:
+    count = sum(cell.kind is Kind.ASIDE for cell in unit.lesson.cells)
+    return Gate("nothing needs an aside", f"{count} asides", run.errors + _not_right(run))
 
 
 def _accepted(unit: Unit, variants: Sequence[Variant], runs: Mapping[str, Rehearsal]) -> Gate:

@@ -13,7 +13,7 @@ from shared import Break, Ustod
 from autograder.authoring import verify as gates
 from autograder.authoring.catalog import update_catalog
 from autograder.authoring.rehearsal import Rehearsal, rehearse, untouched
-from autograder.authoring.unit import Unit, read_unit
+from autograder.authoring.unit import Unit, read_unit, without_asides
 from autograder.authoring.variants import read_variants
 from autograder.authoring.verify import Gate, Verdict, examine
 
@@ -30,6 +30,10 @@ def budget(unit: Unit) -> Gate:
 
 def zero(unit: Unit) -> Gate:
     return gates._zero(rehearse(unit, untouched(unit), SEEDS[:1]))
+
+
+def asides(unit: Unit) -> Gate:
+    return gates._asides(unit, rehearse(without_asides(unit), {}, SEEDS[:1]))
 
 
 def runs(unit: Unit) -> dict[str, Rehearsal]:
@@ -52,7 +56,7 @@ def spoiled(unit: Unit) -> Gate:
     return gates._spoiled(unit, Rehearsal())
 
 
-FAST = (reference, budget, zero, accepted, rejected, mutants, spoiled)
+FAST = (reference, budget, zero, asides, accepted, rejected, mutants, spoiled)
 
 
 @pytest.mark.parametrize("gate", FAST)
@@ -92,6 +96,14 @@ DEFECTS = [
         "an example does not survive an untouched notebook",
     ),
     (zero, "checks.py", "got = student.total(list(numbers))", "got = int(str(student.total)) + 1", "says grader fault"),
+    (
+        asides,
+        "lesson.py",
+        "# %%\nif check.done",
+        "# %% aside=true\nlimit = 5\n\n# %%\nlimit\nif check.done",
+        "NameError",
+    ),
+    (asides, "lesson.py", "    result = 0\n", "    result = start\n", "sum_is_that_of_python says crashed"),
     (
         accepted,
         "accepted/builtin.py",
@@ -256,9 +268,16 @@ def test_the_command_tells_a_whole_unit_from_one_that_stock_nbgrader_scores_othe
     whole, broken = shelf
     done = ustod("verify", whole)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 9
+    assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 10
     assert "stock nbgrader agrees" in done.stdout
     done = ustod("verify", whole, broken, "--workers", "2")
     assert done.returncode == 1
     assert "1 of 2 units fall short: u91_kernel." in done.stderr
     assert "nbgrader gives" in done.stdout and done.stdout.count("FAIL") == 1
+
+
+def test_an_aside_is_run_with_the_whole_reference_and_left_out_elsewhere(break_unit: Break) -> None:
+    unit = read_unit(break_unit("lesson.py", "# %%\nif check", "# %% aside=true\n1 / 0\n\n# %%\nif check"))
+    assert "ZeroDivisionError" in reference(unit).faults[0]
+    assert asides(unit).passed and asides(unit).figure == "1 asides"
+    assert [gate.name for gate in gates._gates(unit, SEEDS)][3] == "nothing needs an aside"

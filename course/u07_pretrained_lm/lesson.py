@@ -47,7 +47,7 @@ print(f"{sum(weights.numel() for weights in model.parameters()):,} weights, {len
 #
 # `generate` lets the model continue a text. The next cell asks two questions in the most obvious way.
 
-# %%
+# %% aside=true
 for question in ["What is the capital of France?", "What is the capital of Tajikistan?"]:
     prompt = tokenizer(f"Question: {question}\nAnswer:", return_tensors="pt")
     written = model.generate(**prompt, do_sample=False, max_new_tokens=10)
@@ -151,7 +151,7 @@ check("tokens.score")
 # A log-probability with the sign turned around is a **surprise**. Divided by $\ln 2$ it is measured in bits. One bit
 # is the surprise of one tossed coin. The figure shows the surprise of each token in three sentences.
 
-# %%
+# %% aside=true
 SENTENCES = [
     "The capital of France is Paris.",
     "The capital of Tajikistan is Kabul.",
@@ -330,7 +330,7 @@ check("perplexity.measure")
 # (`u04_tokenization`). The next cell computes its perplexity with smaller and larger windows: once without overlap,
 # once with a stride of half a window.
 
-# %%
+# %% aside=true
 declaration = load_dataset("ustod/udhr", split="train")
 CODES = {"en": "English", "ru": "Russian", "tg": "Tajik"}
 opening = {code: " ".join([r["text"] for r in declaration if r["lang"] == code and r["aligned"]][:4]) for code in CODES}
@@ -369,7 +369,7 @@ if all(check.done(name) for name in ("tokens.score", "windows.plan", "perplexity
 # Now the same paragraphs in three languages. The last column holds all bits of surprise together: what the whole text
 # costs the model, whatever the number of tokens.
 
-# %%
+# %% aside=true
 if all(check.done(name) for name in ("tokens.score", "windows.plan", "perplexity.measure")):
     print("language  tokens  perplexity   bits in all")
     for code, name in CODES.items():
@@ -455,7 +455,7 @@ check("batch.left")
 # What happens if you leave something out? The next cell compares the next token in a batch with the next token of the
 # same text alone. It does so for SmolLM2 and for a tiny GPT-2.
 
-# %%
+# %% aside=true
 TEXTS = [
     "The capital of France is",
     "Tajikistan grows cotton in the valleys of the Vakhsh and the Panj, where the summers are long, and",
@@ -640,7 +640,7 @@ check("chat.template")
 # %% [markdown]
 # Now ask again, with your own loop and the right template. Six questions go in one batch.
 
-# %%
+# %% aside=true
 QUESTIONS = [
     "What is the capital of France?",
     "What is the capital of Tajikistan?",
@@ -854,7 +854,7 @@ check("luck.judge")
 # get right by knowing.
 
 
-# %%
+# %% aside=true
 def scores_of_batch(sequences):
     """The log-probabilities of several sequences, computed together in your batch."""
     batch = make_batch(sequences)
@@ -889,7 +889,7 @@ if all(check.done(name) for name in ("batch.left", "choice.score", "luck.judge")
         hits = "".join(f"{right[per]:8}" for per in WAYS)
         print(f"{name:12} {number:3}  {hits} {luck(right['byte'], number, 4):20.7f}")
 
-# %%
+# %% aside=true
 if all(check.done(name) for name in ("batch.left", "choice.score", "luck.judge")):
     figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
     for place, per in enumerate(WAYS):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.utils import is_grade, is_solution
 
 from autograder.files import write_text
 from autograder.grading.course import Course
@@ -25,7 +30,7 @@ class Task:
 
     Attributes:
         fingerprint: of the submitted files, the assignment and the environment; equal means the same result.
-        basis: the same without the assignment's notebooks.
+        basis: the same without the texts of the assignment's tests.
         is_revision: whether there is a recorded result with the same basis: parts of it may still hold.
         problem: why the submission cannot be graded, as a sentence; empty if it can be tried.
     """
@@ -52,14 +57,14 @@ def plan(course: Course, assignment: str, students: Collection[str], *, force: b
         with course.gradebook() as gradebook:
             strangers = {*students} - {student.id for student in gradebook.students}
     tasks = [_task(course, assignment, student, basis, notebooks, student in strangers) for student in students]
-    return tasks if force else [stale for task in tasks for stale in _stale(task)]
-
-
-def _stale(task: Task) -> list[Task]:
-    recorded = ("", "") if task.problem else _read_fingerprints(task)
-    if recorded[0] == task.fingerprint and not task.problem:
-        return []
-    return [replace(task, is_revision=recorded[1] == task.basis and not task.problem)]
+    if force:
+        return tasks
+    recorded = [("", "") if task.problem else _read_fingerprints(task) for task in tasks]
+    return [
+        replace(task, is_revision=basis == task.basis and not task.problem)
+        for task, (fingerprint, basis) in zip(tasks, recorded, strict=True)
+        if fingerprint != task.fingerprint or task.problem
+    ]
 
 
 def _task(course: Course, assignment: str, student: str, basis: str, notebooks: str, is_stranger: bool) -> Task:
@@ -113,7 +118,7 @@ def autograded(task: Task) -> Path:
 
 
 def _fingerprints_of_assignment(course: Course, assignment: str) -> tuple[str, str]:
-    """Of everything but its notebooks, the environment included; and of its notebooks."""
+    """Of everything but the texts of its tests, the environment included; and of its notebooks."""
     with course.gradebook() as gradebook:
         cells = [
             f"{notebook.name} {cell.name} {cell.cell_type} {cell.checksum}"
@@ -125,10 +130,25 @@ def _fingerprints_of_assignment(course: Course, assignment: str) -> tuple[str, s
     extra = config.read_text("utf-8", "surrogateescape") if config.is_file() else ""
     folder = course.folder("source", ".", assignment)
     notebooks = [path.read_bytes() for path in plain_files(folder) if path.suffix == NOTEBOOK]
+    about += "".join(map(_but_tests, notebooks))
     return (
         _digest(f"{len(about)} {about} {extra}", course, folder, [f"*{NOTEBOOK}"]),
         _digest_of_text("\n".join([*sorted(cells), *(hashlib.sha256(content).hexdigest() for content in notebooks)])),
     )
+
+
+def _but_tests(notebook: bytes) -> str:
+    """The code of a source notebook, where tests are but names and tags: from it the judge knows which name is what."""
+    try:
+        cells = nbformat.reads(notebook.decode(), as_version=4).cells
+        return json.dumps([_but_test(cell) for cell in cells if cell.cell_type == "code"])
+    except Exception:  # grading will say what is wrong with it
+        return hashlib.sha256(notebook).hexdigest()
+
+
+def _but_test(cell: nbformat.NotebookNode) -> list[Any]:
+    text = "" if is_grade(cell) and not is_solution(cell) else cell.source
+    return [text, cell.metadata.get("nbgrader", {}).get("grade_id"), sorted(cell.metadata.get("tags", []))]
 
 
 def _digest_of_text(text: str) -> str:

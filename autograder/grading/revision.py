@@ -36,7 +36,8 @@ def still_valid(
         cells: the same submission's, with the tests of today.
         hidden: what marks the lines of a test that students must not see.
     """
-    if not _differ_in_tests_alone(recorded, cells) or any(_was_stopped(cell) for cell in recorded):
+    outputs = [cell.outputs for cell in recorded if cell.cell_type == "code"]
+    if not _differ_in_tests_alone(recorded, cells) or was_stopped(outputs):
         return {}
     tests = [place for place, cell in enumerate(cells) if is_test(cell)]
     changed = {place for place in tests if cells[place].source != recorded[place].source}
@@ -59,10 +60,6 @@ def still_valid(
 def was_stopped(outputs: Sequence[Sequence[Output]]) -> bool:
     """Whether a limit, or the end of the student's process, has spoiled what came after it."""
     return any(output.get("ename") in (ENDED, LATE) for cell in outputs for output in cell)
-
-
-def _was_stopped(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and was_stopped([cell.outputs])
 
 
 def _differ_in_tests_alone(recorded: Sequence[NotebookNode], cells: Sequence[NotebookNode]) -> bool:

@@ -37,7 +37,8 @@ def turn(course: Course) -> Iterator[None]:
         try:
             if not place.is_dir():
                 place.mkdir()
-                place.chmod(0o2775 if course.directory.groupshared else 0o755)
+                if course.directory.groupshared:
+                    place.chmod(0o2775)  # what is made in it belongs to the folder's group too
             lock.acquire(timeout=0)
         except Timeout:
             raise UstodError(f"Another grader is at work in {course.root}; let it finish, then grade again.") from None

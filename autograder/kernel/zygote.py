@@ -176,8 +176,15 @@ class Zygote:
         wire.send(self._control, {"say": "forked", "id": message["id"], "pid": pid, "grouped": meter is not None})
 
     def _fork_twin(self, control: int) -> None:
-        """Fork a zygote that serves whoever has the other end of the open file `control`, and ends with this one."""
-        pid = os.fork()
+        """Fork a zygote that serves whoever has the other end of the open file `control`, and ends with this one.
+
+        If Linux refuses, whoever asked finds the other end closed, as after the end of a twin.
+        """
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(control)
+            return
         if pid:
             self._twins.add(pid)
             os.close(control)

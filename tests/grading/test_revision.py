@@ -263,6 +263,21 @@ def test_force_judges_everything(course):
     assert not set(before) & set(moments(course, "right"))
 
 
+@pytest.mark.parametrize("change", ["an import", "a tag"])
+def test_what_the_judge_takes_from_the_instructors_notebook_makes_everything_judged(course, change):
+    before = moments(course, "right")
+    path = course.root / "source" / NAME / "work.ipynb"
+    notebook = nbformat.read(path, 4)
+    if change == "an import":
+        notebook.cells[0].source = notebook.cells[0].source.replace("return", "import math as m; return")
+    else:
+        notebook.cells[3].metadata["tags"] = ["ustod-in-kernel"]
+    nbformat.write(notebook, path)
+    release(course.root)
+    grade(course, NAME)
+    assert not set(before) & set(moments(course, "right"))
+
+
 def test_a_new_submission_or_another_file_of_the_assignment_makes_everything_judged(course):
     before = {student: moments(course, student) for student in ("right", "half")}
     path = course.folder("submitted", "half", NAME) / "work.ipynb"

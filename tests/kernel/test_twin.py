@@ -55,6 +55,17 @@ def test_each_ends_its_own_children(new_inside):
         assert other.wait(30).reason is Reason.KILLED
 
 
+def test_where_linux_refuses_a_fork_another_zygote_is_started_and_the_first_goes_on(tmp_path):
+    tmp_path.chmod(0o755)  # in the sandbox root is somebody else
+    (tmp_path / "no_forks.py").write_text("import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (1, 1))\n")
+    with Zygote(SANDBOX, ["no_forks"], [ROLES, tmp_path]) as first:
+        lines = [first.twin(), first.twin()]
+        for line in lines:
+            with Zygote(SANDBOX, [], [ROLES], line) as other:
+                assert Inside(other)("answer = 1").answer == 1
+        assert psutil.pid_exists(first.pid)
+
+
 def test_children_of_twins_do_not_see_one_another(new_inside):
     first = new_inside()
     with adopted(first.zygote) as twin:

@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup test test-slow test-all development lint demo verify attacks fuzz bench lock clean
+.PHONY: help lab setup test test-slow test-all development lint demo verify attacks fuzz bench bench-course lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,9 @@ fuzz: development ## hostile messages to the judge, for ARGS seconds (Linux on x
 
 bench: development ## how fast grading is, beside stock nbgrader and otter; a table and a plot in build/bench (long)
 	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks $(ARGS)
+
+bench-course: development ## what the models of the course reach, and in what time; a table and a plot in build/bench-course
+	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks.lessons $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

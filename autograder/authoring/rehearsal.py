@@ -75,6 +75,25 @@ def rehearse(unit: Unit, answers: Mapping[str, str], seeds: Sequence[int]) -> Re
     return in_child(lambda: _run(unit, answers, seeds), _run_patience(unit))
 
 
+def left_behind(unit: Unit, names: Sequence[str]) -> dict[str, Any]:
+    """What the reference's notebook has under each of `names` when it has run from top to bottom; plain data.
+
+    Raises:
+        UstodError: if a cell fails, or there is no such name.
+    """
+
+    def work() -> dict[str, Any]:
+        notebook = _Notebook(unit)
+        errors = [error for cell in _answered(unit, {}) if (error := notebook.execute(cell))]
+        notebook.close()
+        errors += [f"there is no {name}" for name in names if name not in notebook.namespace]
+        if errors:
+            raise UstodError(f"The reference of {unit.name} does not run: {'; '.join(errors)}.")
+        return {name: notebook.namespace[name] for name in names}
+
+    return in_child(work, _run_patience(unit))
+
+
 def untouched(unit: Unit) -> dict[str, str]:
     """The answers of a learner who has not begun."""
     return {name: stub_of(cell.source) for name, cell in unit.lesson.of(Kind.EXERCISE).items()}

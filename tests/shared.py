@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,3 +15,16 @@ Once = Callable[[str, Callable[[Path], None]], Path]
 Break = Callable[[str, str, str], Path]
 #: Run the command `ustod` with arguments and environment.
 Ustod = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def wait_for(condition: Callable[[], object], patience: float = 120.0) -> None:
+    """Wait until `condition` holds.
+
+    Raises:
+        TimeoutError: if it does not within `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.05)

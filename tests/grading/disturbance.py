@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -256,19 +255,6 @@ def grading(course: Path, *arguments: str, prefix: tuple[str, ...] = (), **envir
             process.kill()
             end(before)
             process.communicate()
-
-
-def wait_for(condition: Callable[[], object], patience: float = 120.0) -> None:
-    """Wait until `condition` holds.
-
-    Raises:
-        TimeoutError: if it does not within `patience` seconds.
-    """
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.05)
 
 
 def die_at(step: int, folder: Path, work: Callable[[], object]) -> bool:

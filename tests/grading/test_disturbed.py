@@ -23,10 +23,9 @@ from grading.disturbance import (
     die_at,
     grading,
     hand_in_everything,
-    wait_for,
 )
 from grading.students import NAME
-from shared import Once
+from shared import Once, wait_for
 
 from autograder.errors import UstodError
 from autograder.grading.course import Course

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from shared import Once
 
 from autograder.authoring.agreement import read_scores
+from autograder.authoring.build import release
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
 from autograder.grading.revision import still_valid
@@ -190,11 +189,6 @@ def test_what_is_kept_is_what_running_all_would_give(tests, revised, which):
 MOMENT = "import time\nprint(time.time_ns())"
 
 
-def release(root: Path) -> None:
-    command = [sys.executable, "-m", "nbgrader", "generate_assignment", NAME, "--force", "--log-level=ERROR"]
-    subprocess.run(command, cwd=root, check=True)
-
-
 @pytest.fixture(scope="session")
 def graded(once: Once) -> Path:
     """Two exercises, whose tests say when they were judged, and two students, one of whom is half right."""
@@ -213,7 +207,7 @@ def graded(once: Once) -> Path:
         source.parent.mkdir(parents=True)
         nbformat.write(new_notebook(cells=cells, metadata=about), source)
         (folder / "nbgrader_config.py").write_text("c = get_config()\nc.ExecutePreprocessor.timeout = 5\n")
-        release(folder)
+        release(folder, NAME)
         for student, g in (("right", "x * 2"), ("half", "x")):
             handed_in = folder / "submitted" / student / NAME
             shutil.copytree(folder / "release" / NAME, handed_in)
@@ -235,7 +229,7 @@ def revise(course: Course, place: int, old: str, new: str) -> None:
     notebook = nbformat.read(path, 4)
     notebook.cells[place].source = notebook.cells[place].source.replace(old, new)
     nbformat.write(notebook, path)
-    release(course.root)
+    release(course.root, NAME)
 
 
 def moments(course: Course, student: str) -> list[str]:
@@ -273,7 +267,7 @@ def test_what_the_judge_takes_from_the_instructors_notebook_makes_everything_jud
     else:
         notebook.cells[3].metadata["tags"] = ["ustod-in-kernel"]
     nbformat.write(notebook, path)
-    release(course.root)
+    release(course.root, NAME)
     grade(course, NAME)
     assert not set(before) & set(moments(course, "right"))
 

@@ -3,12 +3,12 @@
 import contextlib
 import os
 import signal
-import time
 from multiprocessing import get_context
 
 import psutil
 import pytest
 from kernel.conftest import ROLES, SANDBOX, Inside
+from shared import wait_for
 
 from autograder.kernel.client import Zygote
 from autograder.kernel.limits import Reason
@@ -24,11 +24,6 @@ def adopted(zygote, sandbox=SANDBOX):
 
 def tree_of(zygote):
     return psutil.Process(zygote.pid).children(recursive=True)
-
-
-def wait_until(holds):
-    while not holds():
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("sandbox", [SANDBOX, None])
@@ -81,7 +76,7 @@ def test_a_twin_ends_with_its_children_when_its_line_is_closed(new_inside):
     with adopted(first.zygote) as twin:
         Inside(twin).start(FOREVER)
         assert len(tree_of(first.zygote)) > before
-    wait_until(lambda: len(tree_of(first.zygote)) == before)
+    wait_for(lambda: len(tree_of(first.zygote)) == before)
     assert first("answer = 1").answer == 1
 
 
@@ -99,7 +94,7 @@ def test_when_the_first_is_killed_the_twins_children_are_lost_and_another_zygote
 def test_a_twin_of_a_zygote_that_was_killed_before_it_was_ready_is_replaced():
     with Zygote(SANDBOX, ["numpy"], [ROLES]) as first:
         line = first.twin()
-        wait_until(lambda: first.pid is not None)
+        wait_for(lambda: first.pid is not None)
         os.kill(first.pid, signal.SIGKILL)
         with Zygote(SANDBOX, [], [ROLES], line) as twin:
             assert Inside(twin)("answer = 1").answer == 1
@@ -132,4 +127,4 @@ def test_a_process_that_is_started_takes_a_twin_along(new_inside):
     assert answers.get() is True
     process.join()
     with contextlib.suppress(psutil.NoSuchProcess):
-        wait_until(lambda: len(tree_of(first.zygote)) == before)
+        wait_for(lambda: len(tree_of(first.zygote)) == before)

@@ -19,7 +19,7 @@ from rich.table import Table
 from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
 from autograder.offline.cli import app as assets
-from autograder.student.texts import LANGUAGES, Texts
+from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
 app = typer.Typer(
     name="ustod",
@@ -106,9 +106,7 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
 
-    for language in LANGUAGES:
-        if language == "en":
-            continue
+    for language in TRANSLATIONS:
         if not units:
             done, total = update_interface_catalog(language)
             console.print(f"interface {language}: {done} of {total} texts translated")

@@ -22,7 +22,7 @@ from autograder.environment import die_with_parent, work_offline
 from autograder.errors import UstodError
 from autograder.student.rng import fresh_seed
 from autograder.student.running import State
-from autograder.student.texts import LANGUAGES
+from autograder.student.texts import TRANSLATIONS
 
 SEEDS = 10
 ENOUGH_KILLED = 0.9
@@ -206,29 +206,27 @@ def _spoiled(unit: Unit, reference: Rehearsal) -> Gate:
 def _translations(unit: Unit) -> Gate:
     texts = {message.text for message in messages(unit)}
     figures, faults = [], []
-    for language in LANGUAGES:
-        if language != "en":
-            catalog = read_catalog(unit, language)
-            stale = sum(catalog.translate(text) is None for text in texts)
-            figures.append(f"{language} {len(texts) - stale}/{len(texts)}")
-            if stale:
-                faults.append(f"{stale} texts have no translation into {language}; run ustod catalog {unit.name}")
+    for language in TRANSLATIONS:
+        catalog = read_catalog(unit, language)
+        stale = sum(catalog.translate(text) is None for text in texts)
+        figures.append(f"{language} {len(texts) - stale}/{len(texts)}")
+        if stale:
+            faults.append(f"{stale} texts have no translation into {language}; run ustod catalog {unit.name}")
     return Gate("translations complete", ", ".join(figures), faults)
 
 
 def _terms(unit: Unit) -> Gate:
     glossary = read_glossary(unit.folder.parent)
     figures, faults = [], []
-    for language in LANGUAGES:
-        if language != "en":
-            entries = read_catalog(unit, language).entries.items()
-            found = [(term, told) for text, told in entries for term in terms_defined(text, glossary)]
-            figures.append(f"{language} {len(found)}")
-            faults += [
-                f"{language} defines {term} by another word than «{glossary[term][language]}», which the glossary has"
-                for term, told in found
-                if not defines(told, glossary[term][language])
-            ]
+    for language in TRANSLATIONS:
+        entries = read_catalog(unit, language).entries.items()
+        found = [(term, told) for text, told in entries for term in terms_defined(text, glossary)]
+        figures.append(f"{language} {len(found)}")
+        faults += [
+            f"{language} defines {term} by another word than «{glossary[term][language]}», which the glossary has"
+            for term, told in found
+            if not defines(told, glossary[term][language])
+        ]
     return Gate("terms are the glossary's", ", ".join(figures), faults)
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 LANGUAGES = ("en", "tg", "ru")
+#: Those that texts are translated into.
+TRANSLATIONS = LANGUAGES[1:]
 _FIELD = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 

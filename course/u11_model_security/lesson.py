@@ -236,12 +236,11 @@ def main_pickle(data: bytes) -> bytes:
 if check.done("pickle.imports"):
     as_state = sorted(set(list_imports(main_pickle(saved(small_model.state_dict())))))
     as_object = sorted(set(list_imports(main_pickle(saved(small_model)))))
-    print(f"state dict:   {len(as_state):3} different imports:", ", ".join(as_state))
-    print(
-        f"whole object: {len(as_object):3} different imports, from", len({i.split()[0] for i in as_object}), "modules:"
-    )
-    for line in as_object:
-        print("   ", line)
+    for name, found in [("state dict", as_state), ("whole object", as_object)]:
+        modules = {line.split()[0] for line in found}
+        print(f"{name}: {len(found)} different imports, from {len(modules)} modules:")
+        for line in found:
+            print("   ", line)
 
 # %% [markdown]
 # The state dict needs three names, always the same ones. The whole object needs more than twenty. Most of them are

@@ -424,9 +424,8 @@ visitors = {
 if all(check.done(name) for name in ("pickle.imports", "checkpoint.pickles", "checkpoint.decide")):
     for name, data in visitors.items():
         against = objections([scan_or_none(part) for part in find_pickles(data)], ALLOWED)
-        print(f"{name:33}", "may come in" if not against else f"{len(against)} objections, such as")
-        for objection in against[-1:]:
-            print("   ", objection)
+        found = f"{len(against)} objections, such as {against[-1].split()[-1]}" if against else "may come in"
+        print(f"{name:33}", found)
     print("the sentinel was not made:", not sentinel.exists())
 
 # %% [markdown]

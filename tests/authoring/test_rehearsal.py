@@ -12,7 +12,7 @@ from shared import SUMS, Break
 from autograder.authoring import rehearsal
 from autograder.authoring.lesson import Kind
 from autograder.authoring.mutants import Mutant, mutants
-from autograder.authoring.rehearsal import in_child, kill_mutants, rehearse, untouched, warm_up
+from autograder.authoring.rehearsal import in_child, kill_mutants, left_behind, rehearse, untouched, warm_up
 from autograder.authoring.unit import read_unit
 from autograder.errors import UstodError
 from autograder.student.running import State
@@ -146,3 +146,21 @@ class TestKillingMutants:
         unit = replace(read_unit(SUMS), checks=())
         mutant = Mutant("sums.total", "wrong", "def total(numbers): return 0")
         assert kill_mutants(unit, [mutant], {}) == []
+
+
+class TestLeftBehind:
+    END = 'if check.done("sums.total"):\n    print('
+
+    def test_gives_what_the_reference_has_at_the_end(self, break_unit: Break) -> None:
+        unit = read_unit(
+            break_unit("lesson.py", self.END, 'found = total([1, 2])\nif check.done("sums.over"):\n    print(')
+        )
+        assert left_behind(unit, ["found"]) == {"found": 3}
+
+    def test_refuses_a_name_that_nothing_has(self) -> None:
+        with pytest.raises(UstodError, match="there is no found"):
+            left_behind(read_unit(SUMS), ["found"])
+
+    def test_refuses_a_reference_that_does_not_run(self, break_unit: Break) -> None:
+        with pytest.raises(UstodError, match="NameError"):
+            left_behind(read_unit(break_unit("lesson.py", self.END, f"{self.END}undefined, ")), [])

@@ -9,7 +9,7 @@ import pytest
 from autograder.authoring.agreement import read_scores, submit
 from autograder.authoring.build import build_course
 from autograder.authoring.lesson import Kind
-from autograder.authoring.unit import find_units, read_unit
+from autograder.authoring.unit import find_units, read_unit, without_asides
 from autograder.authoring.variants import read_variants
 from autograder.grading.course import open_course
 from autograder.grading.engine import grade
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("folder", find_units(), ids=lambda folder: folder.name)
 def test_the_judge_gives_what_the_checks_mean(folder: Path, tmp_path: Path) -> None:
-    unit = read_unit(folder)
+    unit = without_asides(read_unit(folder))
     full = sum(check.points for check in unit.checks)
     worth = {check.name: check.points for check in unit.checks}
     reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}

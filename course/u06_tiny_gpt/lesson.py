@@ -4,7 +4,7 @@
 # **Can a computer of your department learn to write Tajik in half a minute? And what is left of it if the power goes
 # off halfway?**
 #
-# Large models know little Tajik, as you saw in unit 5. So train a model that has read nothing else. It is small: its
+# The open models of this course have read little Tajik. So train a model that has read nothing else. It is small: its
 # 270,000 parameters are about a millionth of those of the largest models. It fits on any laptop, and everything that
 # you do with it you would do with a large one.
 #

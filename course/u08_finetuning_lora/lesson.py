@@ -1110,8 +1110,8 @@ if check.done("adapt.train") and check.done("forgetting.measure"):
         print(f"{name:18}: {-found['before']:.2f} bits per byte before, {-found['after']:.2f} after")
 
 # %% [markdown]
-# In a few seconds the model has become better at Tajik messages, and not worse at English. It has not learned to speak
-# Tajik. Much of the gain is knowing which letters and which words of menus to expect. With the adapter off, it is the
+# In a few seconds the model has become better at Tajik messages, and hardly worse at English. It has not learned to
+# speak Tajik. Much of the gain is knowing which letters and which words of menus to expect. With the adapter off, it is the
 # English model again.
 #
 # Why LoRA here? A step that trains all 135 million numbers needs more than 3 GB of memory. This run stayed below 2 GB.

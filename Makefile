@@ -52,7 +52,7 @@ bench: development ## how fast grading is, beside stock nbgrader and otter; a ta
 	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks $(ARGS)
 
 bench-course: development ## what the models of the course reach, and in what time; a table and a plot in build/bench-course
-	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks.lessons $(ARGS)
+	@PYTHONPATH=.:tests .venv/bin/python -P -m benchmarks.lessons $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

@@ -1111,8 +1111,8 @@ if check.done("adapt.train") and check.done("forgetting.measure"):
 
 # %% [markdown]
 # In a few seconds the model has become better at Tajik messages, and hardly worse at English. It has not learned to
-# speak Tajik. Much of the gain is knowing which letters and which words of menus to expect. With the adapter off, it is the
-# English model again.
+# speak Tajik. Much of the gain is knowing which letters and which words of menus to expect. With the adapter off, it is
+# the English model again.
 #
 # Why LoRA here? A step that trains all 135 million numbers needs more than 3 GB of memory. This run stayed below 2 GB.
 #

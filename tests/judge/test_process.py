@@ -234,7 +234,7 @@ def test_a_notebook_whose_zygote_is_killed_with_the_one_that_it_is_a_twin_of_is_
             first.prepare()
             with ThreadPoolExecutor(1) as pool:
                 account = pool.submit(tried, second, tmp_path, slow, scored("assert double(4) == 8"))
-                zygote = psutil.Process(os.getpid()).children()[-1].children()[0].children()[0]
+                zygote = psutil.Process(first._zygote.pid).children()[0].children()[0]
                 while len([k for twin in zygote.children() for k in twin.children() if k.children()]) < 2:
                     time.sleep(0.02)
                 zygote.kill()

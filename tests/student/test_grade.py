@@ -19,7 +19,7 @@ from autograder.student import check, expect
 @check("sums.total", points=2)
 def is_the_sum(student, rng):
     """The total is the sum."""
-    numbers = [rng.randint(-9, 9) for _ in range(5)]
+    numbers = [rng.randint(1, 9) for _ in range(5)]
     expect(student.total(list(numbers)) == sum(numbers), hint="Add {input} up.", input=numbers)
 
 @check("sums.total", points=0.5)

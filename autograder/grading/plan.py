@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import nbformat
+from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from autograder.files import write_text
@@ -125,28 +125,24 @@ def _fingerprints_of_assignment(course: Course, assignment: str) -> tuple[str, s
             for notebook in gradebook.find_assignment(assignment).notebooks
             for cell in notebook.source_cells
         ]
-    about = "\n".join(versions())
+    judged_by = [_but_tests(course.source(assignment, name)) for name in course.notebooks(assignment)]
+    about = "\n".join([*versions(), json.dumps(judged_by)])
     config = course.root / "nbgrader_config.py"
     extra = config.read_text("utf-8", "surrogateescape") if config.is_file() else ""
     folder = course.folder("source", ".", assignment)
     notebooks = [path.read_bytes() for path in plain_files(folder) if path.suffix == NOTEBOOK]
-    about += "".join(map(_but_tests, notebooks))
     return (
         _digest(f"{len(about)} {about} {extra}", course, folder, [f"*{NOTEBOOK}"]),
         _digest_of_text("\n".join([*sorted(cells), *(hashlib.sha256(content).hexdigest() for content in notebooks)])),
     )
 
 
-def _but_tests(notebook: bytes) -> str:
+def _but_tests(notebook: NotebookNode | None) -> list[Any]:
     """The code of a source notebook, where tests are but names and tags: from it the judge knows which name is what."""
-    try:
-        cells = nbformat.reads(notebook.decode(), as_version=4).cells
-        return json.dumps([_but_test(cell) for cell in cells if cell.cell_type == "code"])
-    except Exception:  # grading will say what is wrong with it
-        return hashlib.sha256(notebook).hexdigest()
+    return [_but_test(cell) for cell in (notebook.cells if notebook is not None else ()) if cell.cell_type == "code"]
 
 
-def _but_test(cell: nbformat.NotebookNode) -> list[Any]:
+def _but_test(cell: NotebookNode) -> list[Any]:
     text = "" if is_grade(cell) and not is_solution(cell) else cell.source
     return [text, cell.metadata.get("nbgrader", {}).get("grade_id"), sorted(cell.metadata.get("tags", []))]
 

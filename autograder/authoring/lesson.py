@@ -64,6 +64,11 @@ class Lesson:
         """The ids of the exercises in order."""
         return [cell.exercise for cell in self.cells if cell.kind is Kind.EXERCISE]
 
+    @property
+    def reference(self) -> dict[str, str]:
+        """The source of each exercise with its solution, by exercise id."""
+        return {name: cell.source for name, cell in self.of(Kind.EXERCISE).items()}
+
 
 def read_lesson(path: Path) -> Lesson:
     """Read and check `path`.

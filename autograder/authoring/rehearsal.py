@@ -96,7 +96,7 @@ def left_behind(unit: Unit, names: Sequence[str]) -> dict[str, Any]:
 
 def untouched(unit: Unit) -> dict[str, str]:
     """The answers of a learner who has not begun."""
-    return {name: stub_of(cell.source) for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+    return {name: stub_of(source) for name, source in unit.lesson.reference.items()}
 
 
 def warm_up(unit: Unit) -> None:
@@ -126,7 +126,7 @@ def find_spoilable(unit: Unit, seconds: Mapping[str, float]) -> list[str]:
     Args:
         seconds: how long each check takes on the reference, from a `Rehearsal`.
     """
-    functions = sum(len(defined(cell.source)) for cell in unit.lesson.of(Kind.EXERCISE).values())
+    functions = sum(len(defined(source)) for source in unit.lesson.reference.values())
     limit = _run_patience(unit) * (1 + functions)
     return in_child(lambda: _spoilable(unit, _patience(unit, seconds)), limit)
 

@@ -176,8 +176,7 @@ def _not_right(run: Rehearsal) -> list[str]:
 
 
 def _mutants(unit: Unit, reference: Rehearsal) -> Gate:
-    exercises = unit.lesson.of(Kind.EXERCISE)
-    candidates = [mutant for name, cell in exercises.items() for mutant in mutants(name, cell.source)]
+    candidates = [mutant for name, source in unit.lesson.reference.items() for mutant in mutants(name, source)]
     survivors = kill_mutants(unit, candidates, reference.seconds)
     killed = len(candidates) - len(survivors)
     share = killed / len(candidates) if candidates else 1.0
@@ -231,7 +230,7 @@ def _terms(unit: Unit) -> Gate:
 
 
 def _agreement(unit: Unit, variants: Sequence[Variant], runs: Mapping[str, Rehearsal], seed: int) -> Gate:
-    reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+    reference = unit.lesson.reference
     answers = {"reference": reference, "untouched": {}}
     answers |= {variant.name: {**reference, **variant.answers} for variant in variants}
     with tempfile.TemporaryDirectory(prefix="ustod-verify-") as folder:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from autograder.authoring.agreement import submit
 from autograder.authoring.build import build_course
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import Unit
 from autograder.authoring.variants import read_variants
 
@@ -29,9 +28,8 @@ class Sample:
 
 def sample_class(unit: Unit) -> dict[str, Sample]:
     """Twelve learners by name: right, half right, with a misconception, empty, crashing and looping."""
-    exercises = unit.lesson.of(Kind.EXERCISE)
-    reference = {name: cell.source for name, cell in exercises.items()}
-    names = list(exercises)
+    reference = unit.lesson.reference
+    names = unit.lesson.exercises
     half = len(names) // 2
     first = names[0]
     works = [

@@ -20,7 +20,6 @@ from nbformat.v4 import new_code_cell
 from shared import SUMS
 
 from autograder.authoring.build import build_course, release
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import read_unit
 from autograder.grading.course import Course
 
@@ -74,7 +73,7 @@ FULL_MARKS = 12.0
 _STATE = ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "XDG_CACHE_HOME")
 
 HONEST_ANSWERS = {
-    **{name.replace(".", "-"): cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()},
+    **{name.replace(".", "-"): source for name, source in read_unit(SUMS).lesson.reference.items()},
     "mean": "def mean(values):\n    return sum(values) / len(values)",
     "spread": "def spread(values):\n    return max(values) - min(values)",
     "depth": "depth = 6 * 7",

@@ -97,8 +97,8 @@ class TestRelease:
     def test_holds_no_line_of_a_solution_in_any_byte(self, built_course: Path) -> None:
         unit = read_unit(SUMS)
         everything = "\n".join(p.read_text("utf-8") for p in (built_course / "release").rglob("*") if p.is_file())
-        for cell in unit.lesson.of(Kind.EXERCISE).values():
-            for line in set(lines_of(cell.source)) - set(lines_of(stub_of(cell.source))):
+        for source in unit.lesson.reference.values():
+            for line in set(lines_of(source)) - set(lines_of(stub_of(source))):
                 assert line not in everything and json.dumps(line)[1:-1] not in everything
 
     def test_holds_no_line_of_a_hidden_check_in_any_byte(self, built_course: Path) -> None:
@@ -117,8 +117,8 @@ class TestRelease:
         answers = {
             c.metadata.nbgrader.grade_id: c.source for c in released(built_course).cells if "nbgrader" in c.metadata
         }
-        for name, cell in unit.lesson.of(Kind.EXERCISE).items():
-            assert answers[name.replace(".", "-")] == stub_of(cell.source)
+        for name, source in unit.lesson.reference.items():
+            assert answers[name.replace(".", "-")] == stub_of(source)
         assert answers["sums-over-check"] == 'check("sums.over")'
 
     def test_has_the_sidecar_beside_the_notebook_and_nothing_else(self, built_course: Path) -> None:

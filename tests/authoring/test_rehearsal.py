@@ -122,12 +122,12 @@ def test_warming_up_imports_what_the_unit_imports(break_unit: Break) -> None:
 class TestKillingMutants:
     def test_a_good_check_lets_none_survive(self) -> None:
         unit = read_unit(SUMS)
-        cells = unit.lesson.of(Kind.EXERCISE).items()
-        assert kill_mutants(unit, [m for name, cell in cells for m in mutants(name, cell.source)], {}) == []
+        sources = unit.lesson.reference.items()
+        assert kill_mutants(unit, [m for name, source in sources for m in mutants(name, source)], {}) == []
 
     def test_what_changes_nothing_survives(self) -> None:
         unit = read_unit(SUMS)
-        source = unit.lesson.of(Kind.EXERCISE)["sums.over"].source
+        source = unit.lesson.reference["sums.over"]
         same = Mutant("sums.over", "nothing changed", source)
         assert kill_mutants(unit, [same], {}) == ["nothing changed"]
 

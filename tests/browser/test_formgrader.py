@@ -26,7 +26,6 @@ from shared import SUMS, Once
 
 from autograder.authoring.agreement import submit
 from autograder.authoring.build import build_course
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import read_unit
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
@@ -35,7 +34,7 @@ from autograder.reports.feedback import write_feedback
 pytestmark = pytest.mark.slow
 
 UNIT = SUMS.name
-REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}
+REFERENCE = read_unit(SUMS).lesson.reference
 RIGHT, HALF, EMPTY = "Фирӯза Раҳимова", "Далер", "empty"
 SCORES = {RIGHT: 6.0, HALF: 3.0, EMPTY: 0.0}
 TOTAL_ANSWER, TOTAL, OVER = "sums-total", "sums-total-check", "sums-over-check"

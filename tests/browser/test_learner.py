@@ -11,7 +11,6 @@ import polib
 import pytest
 from browser.page import OpenNotebook
 
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import find_units, read_unit
 from autograder.authoring.variants import read_variants
 
@@ -25,7 +24,7 @@ class Task:
 
     def __init__(self, folder: Path) -> None:
         self.unit = read_unit(folder)
-        self.reference = {name: cell.source for name, cell in self.unit.lesson.of(Kind.EXERCISE).items()}
+        self.reference = self.unit.lesson.reference
         answers = [variant for variant in read_variants(self.unit) if variant.fails and len(variant.answers) == 1]
         places = self.unit.lesson.exercises
         self.wrong = min(answers, key=lambda variant: places.index(next(iter(variant.answers))))

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from shared import SUMS
 
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import read_unit
 
 NAME = SUMS.name
 
-REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}
+REFERENCE = read_unit(SUMS).lesson.reference
 CELL_SECONDS = 8
 
 #: What every student answers, and the points they must get: of sums.total (3) and of sums.over (3).

@@ -8,7 +8,6 @@ import pytest
 
 from autograder.authoring.agreement import read_scores, submit
 from autograder.authoring.build import build_course
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import find_units, read_unit, without_asides
 from autograder.authoring.variants import read_variants
 from autograder.grading.course import open_course
@@ -22,7 +21,7 @@ def test_the_judge_gives_what_the_checks_mean(folder: Path, tmp_path: Path) -> N
     unit = without_asides(read_unit(folder))
     full = sum(check.points for check in unit.checks)
     worth = {check.name: check.points for check in unit.checks}
-    reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+    reference = unit.lesson.reference
     answers = {"reference": reference, "untouched": {}}
     expected = {"reference": full, "untouched": 0.0}
     for variant in read_variants(unit):

@@ -16,7 +16,6 @@ import pytest
 from autograder.authoring.agreement import submit
 from autograder.authoring.build import build_course
 from autograder.authoring.catalog import read_catalog
-from autograder.authoring.lesson import Kind
 from autograder.authoring.notebook import build_notebook, put_answers
 from autograder.authoring.unit import find_units, read_unit
 from autograder.student.sidecar import SIDECAR
@@ -55,7 +54,7 @@ def test_nothing_can_be_reached_there():
 
 def test_assets_build_check_and_grade(tmp_path: Path):
     unit = read_unit(find_units(["u04"])[0])
-    reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+    reference = unit.lesson.reference
 
     verified = ustod("assets", "verify")
     assert verified.returncode == 0, verified.stderr
@@ -88,7 +87,7 @@ def test_a_reference_notebook_runs_from_top_to_bottom_without_a_word_of_warning(
     unit = read_unit(folder)
     built = build_notebook(unit, read_catalog(unit, language), "class")
     (tmp_path / SIDECAR).write_text(built.sidecar.to_json(), "utf-8")
-    reference = {name: cell.source for name, cell in unit.lesson.of(Kind.EXERCISE).items()}
+    reference = unit.lesson.reference
     path = tmp_path / "whole.ipynb"
     nbformat.write(put_answers(built.notebook, reference), path)
     command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--inplace", "--allow-errors", str(path)]

@@ -13,7 +13,6 @@ import pytest
 from shared import SUMS, Once, Ustod
 
 from autograder.authoring.agreement import submit
-from autograder.authoring.lesson import Kind
 from autograder.authoring.unit import read_unit
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
@@ -21,7 +20,7 @@ from autograder.reports.feedback import write_feedback
 
 NAME = SUMS.name
 
-REFERENCE = {name: cell.source for name, cell in read_unit(SUMS).lesson.of(Kind.EXERCISE).items()}
+REFERENCE = read_unit(SUMS).lesson.reference
 STUDENTS = {
     "right": REFERENCE,
     "wrong": REFERENCE | {"sums.over": "def over(n, limit): return []"},

@@ -1,0 +1,1 @@
+"""One course server for a university, from one declarative file."""

@@ -1,0 +1,95 @@
+"""Class lists: CSV with the columns id, name, e-mail and group, as spreadsheets of any language write it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.errors import UstodError
+
+#: What a person's id may look like: it becomes part of an account's name, of paths and of addresses.
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,24}")
+#: Accounts of the lab itself.
+RESERVED = ("grader-", "ustod-")
+
+#: The columns that are read, by their names in the three languages; any other column is passed over.
+COLUMNS = {
+    "id": {"id", "student id", "username", "login", "рамз", "логин", "номер"},
+    "name": {"name", "full name", "ном", "ному насаб", "имя", "фио"},
+    "email": {"email", "e-mail", "mail", "почта", "эл. почта", "почтаи электронӣ"},
+    "group": {"group", "гурӯҳ", "группа"},
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody on a class list. `id` is what they log in as."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+    group: str = ""
+
+
+def read_roster(path: Path) -> list[Person]:
+    """Everybody on the class list `path`.
+
+    UTF-8 with or without a byte order mark, UTF-16 and Windows-1251 are understood; so are commas, semicolons and tabs.
+
+    Raises:
+        UstodError: if the file cannot be read, has no column of ids, or a line has no id that can be one.
+    """
+    try:
+        text = _decode(path.read_bytes())
+    except OSError as error:
+        raise UstodError(f"The class list {path} cannot be read: {error.strerror or error}.") from None
+    lines = text.splitlines()
+    if not any(line.strip() for line in lines):
+        raise UstodError(
+            f"The class list {path} is empty; its first line must name the columns id, name, email, group."
+        )
+    separator = max(";,\t", key=lines[0].count)
+    rows = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    names = [_column(title) for title in next(rows)]
+    if "id" not in names:
+        raise UstodError(f"The class list {path} has no column id in its first line: {lines[0].strip()[:80]}")
+    people = list(_people(path, names, rows))
+    return people
+
+
+def _people(path: Path, names: list[str], rows: Iterator[list[str]]) -> Iterator[Person]:
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 2):
+        cells = [" ".join(cell.split()) for cell in row]
+        if not any(cells):
+            continue
+        values = {name: cell for name, cell in zip(names, cells, strict=False) if name}
+        who = values.get("id", "").lower()
+        if not ID.fullmatch(who) or who.startswith(RESERVED):
+            raise UstodError(
+                f"Line {number} of {path}: {values.get('id', '')!r} cannot be an id; use up to 25 Latin letters, "
+                "digits, - and _, beginning with a letter or a digit."
+            )
+        if who in seen:
+            raise UstodError(f"Line {number} of {path}: the id {who} is on line {seen[who]} too.")
+        seen[who] = number
+        shown = {name: "".join(c for c in text if c.isprintable()) for name, text in values.items()}
+        yield Person(who, shown.get("name", ""), shown.get("email", ""), shown.get("group", ""))
+
+
+def _column(title: str) -> str:
+    plain = " ".join(title.split()).casefold()
+    return next((name for name, titles in COLUMNS.items() if plain in titles), "")
+
+
+def _decode(content: bytes) -> str:
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("cp1251", "replace")

@@ -97,7 +97,7 @@ class Tls(Section):
 
 
 class Storage(Section):
-    """Folders. `root` holds homes, courses, the exchange and the hub's own state; `run` the sockets of a running lab."""
+    """Folders: `root` for homes, courses, the exchange and the hub's own state; `run` for the sockets of a running lab."""
 
     root: Path = Path("/srv/ustod")
     run: Path = Path("/run/ustod")

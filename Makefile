@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup test test-slow test-all development lint demo verify attacks fuzz bench bench-course lock clean
+.PHONY: help lab setup server test test-slow test-all development lint demo verify attacks fuzz bench bench-course lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -16,6 +16,10 @@ lab: setup ## set up, fetch data and models, and open the course in JupyterLab
 
 setup: ## make .venv with the locked packages and the command ustod
 	@"$(PYTHON)" environments/setup.py student
+
+server: ## set up a lab server: what `ustod hub` needs, the proxy included
+	@"$(PYTHON)" environments/setup.py server
+	@.venv/bin/ustod assets fetch
 
 development: ## setup, with what tests and linters need
 	@"$(PYTHON)" environments/setup.py development

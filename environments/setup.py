@@ -25,6 +25,12 @@ OLDEST = (3, 11)
 #: Each holds everything that those before it need.
 PROFILES = ("student", "server", "development")
 
+#: Those that have the lab server, and so the proxy between it and browsers.
+WITH_PROXY = PROFILES[1:]
+PROXY = TOP / "environments" / "jupyterhub" / "proxy"
+
+LOCK = "package-lock.json"
+
 #: PyTorch's own index of builds without CUDA: 200 MB instead of several GB. Asked only if it answers quickly.
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INDEX_SECONDS = 3
@@ -48,6 +54,8 @@ def main() -> None:
         return
     make_venv()
     install(requirements(profile))
+    if profile in WITH_PROXY:
+        install_proxy()
     stamp(profile).write_text(fingerprint_of(profile))
 
 
@@ -69,7 +77,7 @@ def is_installed(profile: str) -> bool:
 def fingerprint_of(profile: str) -> str:
     """Changes whenever the environment must be brought up to date, or the checkout has moved."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {TOP}".encode())
-    for path in (requirements(profile), TOP / "pyproject.toml"):
+    for path in (requirements(profile), TOP / "pyproject.toml", *([PROXY / LOCK] if profile in WITH_PROXY else [])):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -92,6 +100,22 @@ def install(locked: Path) -> None:
     index = ["--extra-index-url", TORCH_CPU_INDEX] if sys.platform == "linux" and answers(TORCH_CPU_INDEX) else []
     pip("install", *index, "-r", str(locked))
     pip("install", "--no-deps", "--no-build-isolation", "-e", str(TOP))
+
+
+def install_proxy() -> None:
+    """Install the locked proxy with npm where the lab server looks for it; nothing of it is fetched later."""
+    folder = VENV / "share" / "ustod" / "proxy"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", LOCK):
+        shutil.copy(PROXY / name, folder / name)
+    npm = shutil.which("npm")
+    if npm is None:
+        print("npm is missing, so the lab server has no proxy; install npm and run this again to have one.")
+        return
+    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-500:]}\nThe proxy could not be installed. Run the same command to go on.")
 
 
 def answers(url: str) -> bool:

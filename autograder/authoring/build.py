@@ -28,7 +28,7 @@ import os
 c = get_config()  # noqa: F821 (nbgrader defines it)
 
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
-c.CourseDirectory.course_id = "ustod"
+c.CourseDirectory.course_id = "{course}"
 
 # The longest that one cell of a submission may run, in seconds.
 c.Execute.timeout = {timeout}
@@ -83,7 +83,13 @@ class BuiltUnit:
 
 
 def build_course(
-    units: Sequence[Unit], language: str, out: Path, edition: str = "class", *, shut_in: bool = True
+    units: Sequence[Unit],
+    language: str,
+    out: Path,
+    edition: str = "class",
+    *,
+    shut_in: bool = True,
+    course: str = "ustod",
 ) -> list[BuiltUnit]:
     """Write `units` as an nbgrader course in `language` to `out`: ``source/``, ``release/``, ``nbgrader_config.py``.
 
@@ -95,6 +101,7 @@ def build_course(
         out: the course directory.
         edition: one of `EDITIONS`.
         shut_in: whether nbgrader's own commands, too, run students' cells in a sandbox.
+        course: what nbgrader calls it; kept from the first build on.
 
     Raises:
         AuthorMistake: if a unit cannot be built.
@@ -105,14 +112,14 @@ def build_course(
     config = out / "nbgrader_config.py"
     if not config.exists():
         seconds = max(unit.about.budget.cell_seconds for unit in units)
-        write_text(config, CONFIG.format(timeout=seconds) + (SHUT_IN if shut_in else ""))
+        write_text(config, CONFIG.format(timeout=seconds, course=course) + (SHUT_IN if shut_in else ""))
     for unit in units:
-        release(out, unit.name)
+        release(out, unit.name, course)
     return built
 
 
-def release(course: Path, assignment: str) -> None:
-    """Make ``release/`` of `assignment` from its ``source/`` with stock nbgrader."""
+def release(course: Path, assignment: str, name: str = "ustod") -> None:
+    """Make ``release/`` of `assignment` from its ``source/`` with stock nbgrader; `name` is what it calls the course."""
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
@@ -120,7 +127,7 @@ def release(course: Path, assignment: str) -> None:
     put_own_programs_on_path()
     root = str(course.resolve())
     with working_folder(course):
-        directory = CourseDirectory(config=Config({"CourseDirectory": {"root": root, "course_id": "ustod"}}))
+        directory = CourseDirectory(config=Config({"CourseDirectory": {"root": root, "course_id": name}}))
         result = NbGraderAPI(directory).generate_assignment(assignment, force=True, create=True)
     if not result["success"]:
         raise UstodError(f"nbgrader could not release {assignment}: {result.get('error') or result['log']}")

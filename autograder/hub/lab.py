@@ -51,6 +51,8 @@ def _is_language(text: str) -> str:
 
 
 def _is_course(text: str) -> str:
+    if text == "exchange" or text.startswith(RESERVED):
+        raise ValueError("this name is the lab's own; choose another")
     if not COURSE.fullmatch(text):
         raise ValueError("use up to 23 small Latin letters, digits, - and _, beginning with a letter")
     return text
@@ -73,12 +75,14 @@ class Server(Section):
     """Where browsers find the lab.
 
     The hub's own ports are below 1024, where no student's program can stand in for a service that is down. Courses take
-    those from `first_port` + 10 on.
+    those from `first_port` + 10 on. With `subdomains` each person's server has a host name of its own, ``id.name``, so
+    that a page made by one student's program is foreign to all others; the name server must know ``*.name`` for it.
     """
 
     host: str = "0.0.0.0"
     port: Port = 443
     name: str = "localhost"
+    subdomains: bool = False
     first_port: Annotated[int, Field(gt=0, lt=1000)] = 900
 
 

@@ -1,0 +1,108 @@
+"""From ``lab.toml`` to JupyterHub's settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from autograder.environment import OFFLINE
+from autograder.hub import state
+from autograder.hub.apply import ApplyHandler
+from autograder.hub.authority import AuthorityHandler, ca_certificate
+from autograder.hub.lab import Lab
+from autograder.hub.rights import CUSTOM_SCOPES, groups, roles, services
+
+#: Sent with every page of the hub. Pages of the lab are shown in no other site's frame.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+#: Authenticators by the kind that ``lab.toml`` names; an OAuth provider's own class is named there.
+AUTHENTICATORS = {
+    "roster": "autograder.hub.authenticator.RosterAuthenticator",
+    "pam": "jupyterhub.auth.PAMAuthenticator",
+    "lti": "ltiauthenticator.lti13.auth.LTI13Authenticator",
+    "oauth": "oauthenticator.generic.GenericOAuthenticator",
+}
+
+
+def configure(c: Any, lab: Lab) -> None:
+    """Set all of JupyterHub's configuration `c` as `lab` says."""
+    _hub(c, lab)
+    _people(c, lab)
+    _servers(c, lab)
+    c.JupyterHub.custom_scopes = CUSTOM_SCOPES
+    c.JupyterHub.load_groups = groups(lab)
+    c.JupyterHub.load_roles = roles(lab)
+    c.JupyterHub.services = services(lab)
+
+
+def _hub(c: Any, lab: Lab) -> None:
+    hub = c.JupyterHub
+    hub.bind_url = f"http://127.0.0.1:{lab.server.port}/"
+    hub.hub_bind_url = state.url(lab, state.HUB)
+    hub.cleanup_servers = False
+    hub.cleanup_proxy = False
+    hub.db_url = f"sqlite:///{lab.storage.hub / 'jupyterhub.sqlite'}"
+    hub.cookie_secret = bytes.fromhex(state.secret(lab, "cookie"))
+    hub.extra_handlers = [(r"/api/lab", ApplyHandler)]
+    if lab.tls.mode == "local-ca":
+        hub.extra_handlers.append((r"/ca.crt", AuthorityHandler, {"path": ca_certificate(lab)}))
+    hub.template_paths = [str(Path(__file__).parent / "templates")]
+    hub.template_vars = {"lab_name": lab.name}
+    hub.tornado_settings = {"compress_response": True, "headers": dict(HEADERS)}
+    hub.trust_user_provided_tokens = True  # ours are 32 random bytes; hashing each request slowly would cost forty seats
+    hub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
+    hub.active_server_limit = 0
+    hub.shutdown_on_logout = False
+    hub.log_level = "INFO"
+    hub.last_activity_interval = 120
+    if lab.server.subdomains:
+        hub.subdomain_host = lab.address.rstrip("/")
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = state.url(lab, state.PROXY)
+    c.ConfigurableHTTPProxy.auth_token = state.secret(lab, "proxy")
+
+
+def _people(c: Any, lab: Lab) -> None:
+    login = lab.login
+    c.JupyterHub.authenticator_class = login.class_name or AUTHENTICATORS[login.kind]
+    # Who may log in stands in lab.toml and its class lists, whoever says who they are.
+    if login.kind == "roster":
+        c.RosterAuthenticator.accounts = str(lab.storage.hub / "accounts.sqlite")
+        c.RosterAuthenticator.lab_file = str(lab.path)
+    else:
+        c.Authenticator.allowed_users = set(lab.people)
+    for name, value in login.settings.items():
+        section, _, trait = name.rpartition(".")
+        c[section or (login.class_name or AUTHENTICATORS[login.kind]).rpartition(".")[2]][trait] = value
+
+
+def _servers(c: Any, lab: Lab) -> None:
+    from autograder.hub.spawner import spawner_config
+
+    spawner_config(c, lab)
+    c.Spawner.http_timeout = 120
+    c.Spawner.start_timeout = 180
+    c.Spawner.default_url = "/lab"
+    c.Spawner.server_token_scopes = [
+        "users:activity!user",
+        "access:servers!user",
+        "access:services!service=exchange",
+        "read:users:name!user",
+        "read:users:groups!user",
+    ]
+    c.Spawner.environment = student_environment(lab)
+
+
+def student_environment(lab: Lab) -> dict[str, str]:
+    """The variables that every student's server has beside its own."""
+    variables = dict(OFFLINE)
+    variables["USTOD_EXCHANGE_URL"] = f"{state.url(lab, state.EXCHANGE)}/services/exchange/"
+    if lab.spawner.warm_kernels:
+        variables["USTOD_WARM_SOCKET"] = str(lab.storage.run / "warm.sock")
+    return variables

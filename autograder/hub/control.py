@@ -1,0 +1,140 @@
+"""Up, down, and changes in between: what `ustod hub` does to a running lab."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from autograder.errors import UstodError
+from autograder.hub import state
+from autograder.hub.lab import Lab
+from autograder.hub.prepare import Prepared, prepare
+from autograder.hub.programs import base_environment
+from autograder.hub.rights import CONTROL
+from autograder.hub.supervisor import running
+
+#: Seconds within which a lab must answer after it is started, and programs must end.
+START_SECONDS, STOP_SECONDS = 120.0, 60.0
+
+
+def up(lab: Lab, *, foreground: bool = False) -> Prepared:
+    """Start the lab, and return when the hub and every course answer; in the foreground, when it ends.
+
+    Raises:
+        UstodError: if it is up already, or does not answer in time; its logs are named then.
+    """
+    if other := running(lab):
+        raise UstodError(f"This lab is up already (process {other.pid}); ustod hub status shows it.")
+    prepared = prepare(lab)
+    command = [sys.executable, "-P", "-m", "autograder.hub.supervisor", str(lab.path)]
+    if foreground:
+        subprocess.run(command, env=base_environment(), check=False)
+        return prepared
+    process = subprocess.Popen(
+        command,
+        env=base_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    if not _wait(lambda: answers(lab) or process.poll() is not None, START_SECONDS) or process.poll() is not None:
+        raise UstodError(f"The lab did not start; what its programs said is in {lab.storage.logs}.")
+    return prepared
+
+
+def down(lab: Lab, *, keep_servers: bool = False) -> None:
+    """Stop the lab: students' servers first, unless they are to be kept, then its programs.
+
+    Raises:
+        UstodError: if it is not up, or does not end.
+    """
+    supervisor = running(lab)
+    if supervisor is None:
+        raise UstodError("This lab is not up.")
+    if not keep_servers:
+        for name in [user["name"] for user in ask(lab, "users?state=active") if user["servers"]]:
+            ask(lab, f"users/{name}/server", "DELETE")
+        _wait(lambda: not any(user["servers"] for user in ask(lab, "users?state=active")), STOP_SECONDS)
+    supervisor.signal(signal.SIGTERM)
+    if not _wait(supervisor.ended, STOP_SECONDS):
+        raise UstodError(f"The lab's supervisor (process {supervisor.pid}) does not end; see {lab.storage.logs}.")
+
+
+def apply(lab: Lab) -> tuple[Prepared, dict[str, int]]:
+    """Apply a changed ``lab.toml`` to the lab, while it runs if it does.
+
+    Returns:
+        What was prepared, and what changed in the hub: services added and removed, memberships ended.
+    """
+    prepared = prepare(lab)
+    supervisor = running(lab)
+    if supervisor is None:
+        return prepared, {}
+    supervisor.signal(signal.SIGHUP)
+    changed = ask(lab, "lab", "POST", timeout=60)
+    _wait(lambda: answers(lab), START_SECONDS)
+    return prepared, changed
+
+
+def answers(lab: Lab) -> bool:
+    """Whether the hub, the exchange and the server of every course take connections."""
+    ports = [lab.server.port, state.port(lab, state.HUB), state.port(lab, state.EXCHANGE)]
+    ports += [state.course_port(lab, course.name) for course in lab.courses]
+    return all(map(_listens, ports)) and _hub_is_well(lab)
+
+
+def ask(lab: Lab, path: str, method: str = "GET", timeout: float = 30.0) -> Any:
+    """Ask the running hub, with the rights of the lab's own commands.
+
+    Raises:
+        UstodError: if it does not answer, or refuses.
+    """
+    headers = {"Authorization": f"token {state.secret(lab, CONTROL)}"}
+    request = urllib.request.Request(f"{state.url(lab, state.HUB)}/hub/api/{path}", method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            content = answer.read()
+    except urllib.error.HTTPError as error:
+        said = error.read().decode("utf-8", "replace")
+        try:
+            said = json.loads(said)["message"]
+        except (ValueError, KeyError, TypeError):
+            said = said[:200]
+        raise UstodError(f"The hub refused: {said}") from None
+    except OSError as error:
+        raise UstodError(f"The hub does not answer ({error}); ustod hub status says more.") from None
+    return json.loads(content) if content else None
+
+
+def _hub_is_well(lab: Lab) -> bool:
+    try:
+        with urllib.request.urlopen(f"{state.url(lab, state.HUB)}/hub/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait(condition: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+

@@ -1,0 +1,64 @@
+"""In the account of a course: build its units and enter its students in its gradebook.
+
+``python -m autograder.hub.coursework`` reads its order, JSON, from standard input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from autograder.authoring.build import build_course
+from autograder.authoring.unit import find_units, read_unit
+from autograder.environment import put_own_programs_on_path
+from autograder.errors import UstodError
+from autograder.files import write_text
+
+#: The configuration of a course that begins without units.
+EMPTY = '''"""Configuration of this course for nbgrader."""
+
+import os
+
+c = get_config()  # noqa: F821 (nbgrader defines it)
+
+c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
+c.CourseDirectory.course_id = "{course}"
+'''
+
+
+def fill(order: dict[str, Any]) -> None:
+    """Build those of the order's units that the course does not have, and enter those students whom it does not know.
+
+    What an instructor has changed stays.
+    """
+    put_own_programs_on_path()
+    folder = Path(order["folder"])
+    found = [read_unit(path) for path in find_units(order["units"])] if order["units"] else []
+    new = [unit for unit in found if not (folder / "source" / unit.name).exists()]
+    if new:
+        build_course(new, order["language"], folder, course=order["name"])
+    elif not (folder / "nbgrader_config.py").exists():
+        write_text(folder / "nbgrader_config.py", EMPTY.format(course=order["name"]))
+    _enter(folder, order["name"], order["students"])
+
+
+def _enter(folder: Path, course: str, students: list[list[str]]) -> None:
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", course) as gradebook:
+        known = {student.id: student for student in gradebook.students}
+        for who, name, email in students:
+            last, _, first = name.partition(" ")
+            wanted = {"first_name": first or None, "last_name": last or None, "email": email or None}
+            student = known.get(who)
+            if student is None or any(getattr(student, key) != value for key, value in wanted.items()):
+                gradebook.update_or_create_student(who, **wanted)
+
+
+if __name__ == "__main__":
+    try:
+        fill(json.load(sys.stdin))
+    except UstodError as error:
+        sys.exit(str(error))

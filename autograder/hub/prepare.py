@@ -1,0 +1,139 @@
+"""What must be on the machine before a lab can run: folders, accounts, certificates, courses, first-login codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from autograder.errors import UstodError
+from autograder.files import write_bytes, write_text
+from autograder.hub.accounts import Accounts
+from autograder.hub.authority import certificate_files
+from autograder.hub.lab import Course, Lab
+from autograder.hub.machine import ensure_account, ensure_system_account
+from autograder.hub.programs import EXCHANGE_ACCOUNT, PROXY_ACCOUNT, base_environment, proxy_folder
+from autograder.hub.slips import write_slips
+from autograder.hub.spawner import write_server_settings
+
+
+@dataclass
+class Prepared:
+    """What `prepare` did that people should hear of: a page of slips for those who are new, courses that are new."""
+
+    slips: Path | None = None
+    newcomers: list[str] = field(default_factory=list)
+    courses: list[str] = field(default_factory=list)
+
+
+def prepare(lab: Lab) -> Prepared:
+    """Bring the machine in line with `lab`. What is there already stays as it is; a second run changes nothing.
+
+    Raises:
+        UstodError: if something cannot be made, such as an account whose name is taken.
+    """
+    if os.geteuid() != 0:
+        raise UstodError("A lab is run by root, since every student's programs run in an account of their own; use sudo.")
+    _make_folders(lab)
+    _make_proxy_certificate(lab)
+    write_server_settings(lab)
+    _write_grader_settings(lab)
+    done = Prepared()
+    for course in lab.courses:
+        if _make_course(lab, course):
+            done.courses.append(course.name)
+    if lab.login.kind != "pam":
+        for person in lab.people:
+            ensure_account(lab.account(person), lab.storage.homes / person)
+    if lab.login.kind == "roster":
+        _enrol(lab, done)
+    return done
+
+
+def _make_folders(lab: Lab) -> None:
+    storage = lab.storage
+    for folder, mode in (
+        (storage.root, 0o711),
+        (storage.hub, 0o700),
+        (storage.logs, 0o700),
+        (storage.homes, 0o711),
+        (storage.courses, 0o711),
+        (storage.run, 0o711),
+        (storage.run / "jupyter", 0o755),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+    for account, folder in ((EXCHANGE_ACCOUNT, storage.exchange), (PROXY_ACCOUNT, proxy_folder(lab))):
+        owner = ensure_system_account(account)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+
+def _make_proxy_certificate(lab: Lab) -> None:
+    files = certificate_files(lab)
+    if files is None:
+        return
+    owner = ensure_system_account(PROXY_ACCOUNT)
+    for source, name in zip(files, ("server.crt", "server.key"), strict=True):
+        copy = proxy_folder(lab) / name
+        write_bytes(copy, source.read_bytes(), mode=0o400)
+        os.chown(copy, owner.pw_uid, owner.pw_gid)
+
+
+def _write_grader_settings(lab: Lab) -> None:
+    """For the servers of courses and the commands run in them; each course's own nbgrader_config.py is read after it."""
+    folder = lab.storage.run / "jupyter" / "instructor"
+    folder.mkdir(exist_ok=True)
+    settings = "c = get_config()\nfrom autograder.hub.nbgrader import configure_instructor\nconfigure_instructor(c)\n"
+    write_text(folder / "nbgrader_config.py", settings)
+    write_text(folder / "jupyter_server_config.py", "c = get_config()\n" + _INSTRUCTORS_SERVER)
+
+
+_INSTRUCTORS_SERVER = """\
+c.ServerApp.tornado_settings = {"compress_response": True}
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.extension_manager = "readonly"
+"""
+
+
+def _make_course(lab: Lab, course: Course) -> bool:
+    """Whether the course was not there before. Its students are entered in its gradebook in any case."""
+    folder = lab.storage.courses / course.name
+    new = not (folder / "nbgrader_config.py").exists()
+    account = ensure_account(course.account, folder)
+    order = {
+        "folder": str(folder),
+        "name": course.name,
+        "language": course.language or lab.languages[0],
+        "units": course.units,
+        "students": [[one.id, one.name, one.email] for one in lab.rosters[course.name]],
+    }
+    command = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", "--no-new-privs"]
+    command += [sys.executable, "-P", "-m", "autograder.hub.coursework"]
+    environment = {**base_environment(), "HOME": str(folder), "USER": course.account}
+    done = subprocess.run(
+        command, input=json.dumps(order), env=environment, cwd=folder, text=True, capture_output=True, umask=0o077
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise UstodError(f"The course {course.name} could not be made in {folder}: {last}")
+    return new
+
+
+def _enrol(lab: Lab, done: Prepared) -> None:
+    accounts = Accounts(lab.storage.hub / "accounts.sqlite")
+    codes = accounts.enrol(lab.people)
+    if not codes:
+        return
+    folder = lab.storage.hub / "slips"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    done.slips = folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.html"
+    done.newcomers = sorted(codes)
+    write_slips(lab, codes, done.slips)
+

@@ -1,0 +1,52 @@
+"""Tests of the lab server. Files named ``island_*.py`` run in a machine of their own: see `hub.island`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub.island import INSIDE, run
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> IslandFile | None:
+    """Outside, one test stands for all that an island's file holds; inside, the file is an ordinary module."""
+    if file_path.name.startswith("island_") and file_path.suffix == ".py" and not INSIDE:
+        return IslandFile.from_parent(parent, path=file_path)
+    return None
+
+
+class IslandFile(pytest.File):
+    """A file of tests that may make accounts, mounts and low ports: nothing of it reaches this machine."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The one test."""
+        item = IslandTests.from_parent(self, name=self.path.stem)
+        if "pytestmark = pytest.mark.slow" in self.path.read_text("utf-8"):
+            item.add_marker("slow")
+        yield item
+
+
+class IslandTests(pytest.Item):
+    """Runs pytest on the file, inside."""
+
+    def runtest(self) -> None:
+        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
+        done = run(["-m", "pytest", *options, str(self.path)], cwd=self.config.rootpath)
+        if done.returncode:
+            raise IslandFailure(done)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        """What pytest said inside."""
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"island: {self.name}"
+
+
+class IslandFailure(Exception):
+    """Tests inside failed."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        super().__init__(f"{done.stdout[-12000:]}\n{done.stderr[-4000:]}")

@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
 console = Console()
+progress = Console(stderr=True)
 
 Units = Annotated[Optional[list[str]], typer.Argument(metavar="[UNIT]…", help="Units, such as u04. All without one.")]
 Language = Annotated[str, typer.Option("--lang", help=f"Language of the prose: {', '.join(LANGUAGES)}.")]
@@ -133,7 +134,10 @@ def verify(units: Units = None, workers: Workers = CORES) -> None:
         for fault in faults + [fault for gate in verdict.gates for fault in gate.faults]:
             console.print(f"  {fault}", style="red", markup=False, highlight=False, soft_wrap=True)
 
-    verdicts = examine(find_units(units), workers, say)
+    def hear(unit: str, gate: str, passed: bool) -> None:
+        progress.print(f"{unit}: {gate}: {'ok' if passed else 'FAIL'}", style="dim", highlight=False, soft_wrap=True)
+
+    verdicts = examine(find_units(units), workers, say, hear)
     failed = [verdict.unit for verdict in verdicts if not verdict.passed]
     if failed:
         raise UstodError(f"{len(failed)} of {len(verdicts)} units fall short: {', '.join(failed)}.")

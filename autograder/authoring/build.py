@@ -119,7 +119,7 @@ def build_course(
 
 
 def release(course: Path, assignment: str, name: str = "ustod") -> None:
-    """Make ``release/`` of `assignment` from its ``source/`` with stock nbgrader; `name` is what it calls the course."""
+    """Make ``release/`` of `assignment` from its ``source/`` with stock nbgrader, which calls the course `name`."""
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from threading import Thread
 
 from autograder.authoring.agreement import stock_scores
 from autograder.authoring.catalog import read_catalog
@@ -26,6 +28,9 @@ from autograder.student.texts import TRANSLATIONS
 
 SEEDS = 10
 ENOUGH_KILLED = 0.9
+
+#: In a worker of `verify`: where each gate is told as soon as it is known.
+_told: SimpleQueue[tuple[str, str, bool] | None] | None = None
 
 
 @dataclass
@@ -60,15 +65,43 @@ class Verdict:
         return not self.error and all(gate.passed for gate in self.gates)
 
 
-def verify(folders: Sequence[Path], workers: int, say: Callable[[Verdict], None]) -> list[Verdict]:
-    """Examine the units in `folders`, several at a time, and report each as it is done."""
-    verdicts = []
+def verify(
+    folders: Sequence[Path],
+    workers: int,
+    say: Callable[[Verdict], None],
+    hear: Callable[[str, str, bool], None] = lambda unit, gate, passed: None,
+) -> list[Verdict]:
+    """Examine the units in `folders`, several at a time, and report each as it is done.
+
+    Args:
+        folders: the units.
+        workers: how many to examine at once.
+        say: called with each verdict, in order.
+        hear: called with unit, gate, and whether it passed, as soon as each gate is known; in another thread.
+    """
     context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=die_with_parent, max_tasks_per_child=1) as pool:
+    told = context.SimpleQueue()
+
+    def listen() -> None:
+        for unit, gate, passed in iter(told.get, None):
+            hear(unit, gate, passed)
+
+    listener = Thread(target=listen, daemon=True)
+    listener.start()
+    verdicts = []
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(told,), max_tasks_per_child=1) as pool:
         for verdict in pool.map(examine, folders):
             say(verdict)
             verdicts.append(verdict)
+    told.put(None)
+    listener.join()
     return verdicts
+
+
+def _begin(told: SimpleQueue[tuple[str, str, bool] | None]) -> None:
+    global _told
+    die_with_parent()
+    _told = told
 
 
 def examine(folder: Path, seeds: Sequence[int] | None = None) -> Verdict:
@@ -76,7 +109,10 @@ def examine(folder: Path, seeds: Sequence[int] | None = None) -> Verdict:
     work_offline()
     verdict = Verdict(folder.name)
     try:
-        verdict.gates.extend(_gates(read_unit(folder), list(seeds or [fresh_seed() for _ in range(SEEDS)])))
+        for gate in _gates(read_unit(folder), list(seeds or [fresh_seed() for _ in range(SEEDS)])):
+            verdict.gates.append(gate)
+            if _told is not None:
+                _told.put((verdict.unit, gate.name, gate.passed))
     except UstodError as error:
         verdict.error = str(error)
     return verdict
@@ -84,6 +120,8 @@ def examine(folder: Path, seeds: Sequence[int] | None = None) -> Verdict:
 
 def _gates(unit: Unit, seeds: list[int]) -> Iterator[Gate]:
     variants = read_variants(unit)
+    yield _translations(unit)
+    yield _terms(unit)
     reference = rehearse(unit, {}, seeds)  # before anything is imported here: its budget counts the imports
     yield _reference(unit, reference)
     yield _budget(unit, reference)
@@ -99,8 +137,6 @@ def _gates(unit: Unit, seeds: list[int]) -> Iterator[Gate]:
     yield _rejected(unit, variants, runs)
     yield _mutants(unit, reference)
     yield _spoiled(unit, reference)
-    yield _translations(unit)
-    yield _terms(unit)
     yield _agreement(unit, variants, runs, seeds[0])
 
 

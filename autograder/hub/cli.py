@@ -27,7 +27,9 @@ def check(lab: LabFile = HERE) -> None:
     from autograder.hub.lab import read_lab
 
     read = read_lab(lab)
-    table = Table("course", "instructors", "students", "units", title=f"{read.name}: {read.address}", title_justify="left")
+    table = Table(
+        "course", "instructors", "students", "units", title=f"{read.name}: {read.address}", title_justify="left"
+    )
     for course in read.courses:
         students = str(len(read.rosters[course.name]))
         table.add_row(course.name, ", ".join(course.instructors), students, " ".join(course.units))
@@ -44,7 +46,9 @@ def doctor(lab: LabFile = HERE) -> None:
     findings = examine(read_lab(lab), PROXY)
     table = Table("", "what", "what it means here")
     for finding in findings:
-        table.add_row(finding.grade.value, finding.what, finding.sentence + (f" {finding.mend}" if finding.mend else ""))
+        table.add_row(
+            finding.grade.value, finding.what, finding.sentence + (f" {finding.mend}" if finding.mend else "")
+        )
     console.print(table)
     if any(finding.grade.value == "fail" for finding in findings):
         raise UstodError("The lab cannot run like this; mend what is marked fail.")

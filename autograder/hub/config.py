@@ -55,7 +55,9 @@ def _hub(c: Any, lab: Lab) -> None:
     hub.template_paths = [str(Path(__file__).parent / "templates")]
     hub.template_vars = {"lab_name": lab.name}
     hub.tornado_settings = {"compress_response": True, "headers": dict(HEADERS)}
-    hub.trust_user_provided_tokens = True  # ours are 32 random bytes; hashing each request slowly would cost forty seats
+    hub.trust_user_provided_tokens = (
+        True  # ours are 32 random bytes; hashing each request slowly would cost forty seats
+    )
     hub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
     hub.active_server_limit = 0
     hub.shutdown_on_logout = False

@@ -137,4 +137,3 @@ def _wait(condition: Callable[[], object], seconds: float) -> bool:
             return False
         time.sleep(0.2)
     return True
-

@@ -37,7 +37,9 @@ def prepare(lab: Lab) -> Prepared:
         UstodError: if something cannot be made, such as an account whose name is taken.
     """
     if os.geteuid() != 0:
-        raise UstodError("A lab is run by root, since every student's programs run in an account of their own; use sudo.")
+        raise UstodError(
+            "A lab is run by root, since every student's programs run in an account of their own; use sudo."
+        )
     _make_folders(lab)
     _make_proxy_certificate(lab)
     write_server_settings(lab)
@@ -136,4 +138,3 @@ def _enrol(lab: Lab, done: Prepared) -> None:
     done.slips = folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.html"
     done.newcomers = sorted(codes)
     write_slips(lab, codes, done.slips)
-

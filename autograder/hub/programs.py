@@ -83,7 +83,9 @@ def lab_file() -> Path:
 
 def base_environment() -> dict[str, str]:
     """What every program gets: where programs are, the language, and that there is no network to wait for."""
-    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_CACHE") if name in os.environ}
+    kept = {
+        name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_CACHE") if name in os.environ
+    }
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
     return {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **OFFLINE, **kept}
 

@@ -52,9 +52,7 @@ def course_port(lab: Lab, course: str) -> int:
 
 def secret(lab: Lab, name: str) -> str:
     """A key of the lab's own, made when it is first asked for: 32 random bytes, in hexadecimal."""
-    return _remember(
-        lab.storage.hub / "secrets.json", lambda known: str(known.setdefault(name, secrets.token_hex(32)))
-    )
+    return _remember(lab.storage.hub / "secrets.json", lambda known: str(known.setdefault(name, secrets.token_hex(32))))
 
 
 def _remember(path: Path, change: Callable[[dict[str, Any]], T]) -> T:

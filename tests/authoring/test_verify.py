@@ -270,6 +270,8 @@ def test_the_command_tells_a_whole_unit_from_one_that_stock_nbgrader_scores_othe
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout and done.stdout.count("│ ok │") == 10
     assert "stock nbgrader agrees" in done.stdout
+    told = [line for line in done.stderr.splitlines() if line.startswith(f"{whole.name}: ")]
+    assert len(told) == 10 and all(line.endswith(": ok") for line in told)
     done = ustod("verify", whole, broken, "--workers", "2")
     assert done.returncode == 1
     assert "1 of 2 units fall short: u91_kernel." in done.stderr
@@ -280,4 +282,4 @@ def test_an_aside_is_run_with_the_whole_reference_and_left_out_elsewhere(break_u
     unit = read_unit(break_unit("lesson.py", "# %%\nif check", "# %% aside=true\n1 / 0\n\n# %%\nif check"))
     assert "ZeroDivisionError" in reference(unit).faults[0]
     assert asides(unit).passed and asides(unit).figure == "1 asides"
-    assert [gate.name for gate in gates._gates(unit, SEEDS)][3] == "nothing needs an aside"
+    assert [gate.name for gate in gates._gates(unit, SEEDS)][5] == "nothing needs an aside"

@@ -22,7 +22,11 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write `data` to `path` so that a reader, or a power cut, never meets half of it."""
+    """Write `data` to `path` so that a reader, or a power cut, never meets half of it.
+
+    Args:
+        mode: who may read the file; at no moment may anybody else.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 
 import polib
@@ -27,12 +28,18 @@ def interface_texts() -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def update_interface_catalog(language: str) -> tuple[int, int]:
-    """Bring the interface's catalog for `language` up to date; returns translated and total texts."""
-    texts = interface_texts()
+def update_interface_catalog(
+    language: str, texts: Sequence[str] | None = None, folder: Path = FOLDER
+) -> tuple[int, int]:
+    """Bring the catalog for `language` in `folder` up to date with `texts`, by default those of the interface.
+
+    Returns:
+        the numbers of translated and of all texts.
+    """
+    texts = interface_texts() if texts is None else texts
     template = polib.POFile(wrapwidth=120)
     template.extend(polib.POEntry(msgid=text) for text in texts)
-    path = FOLDER / f"{language}.po"
+    path = folder / f"{language}.po"
     catalog = polib.pofile(str(path), wrapwidth=120) if path.is_file() else polib.POFile(wrapwidth=120)
     catalog.metadata = {"Language": language, "Content-Type": "text/plain; charset=UTF-8"}
     catalog.merge(template)

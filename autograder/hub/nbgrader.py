@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from autograder.hub.exchange.plugin import exchange_config
+_PLUGIN = "autograder.hub.exchange.plugin"
+#: The parts of nbgrader's exchange, by the names of their settings.
+_PARTS = {
+    "exchange": "Exchange",
+    "fetch_assignment": "ExchangeFetchAssignment",
+    "fetch_feedback": "ExchangeFetchFeedback",
+    "release_assignment": "ExchangeReleaseAssignment",
+    "release_feedback": "ExchangeReleaseFeedback",
+    "list": "ExchangeList",
+    "submit": "ExchangeSubmit",
+    "collect": "ExchangeCollect",
+}
+
+
+def exchange_config(c: Any) -> None:
+    """Let nbgrader, configured by `c`, use the exchange service. The settings are texts: they can stand in a file."""
+    for part, name in _PARTS.items():
+        c.ExchangeFactory[part] = f"{_PLUGIN}.{name}"
 
 
 def configure_student(c: Any) -> None:

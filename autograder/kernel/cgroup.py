@@ -293,9 +293,12 @@ def is_delegated(folder: Path) -> bool:
 
 def own_folder(controller: str) -> Path | None:
     """The folder of this process's own group in the tree of `controller`; of version 2 without one. See cgroups(7)."""
-    path = next((path for names, path in _memberships() if controller in names), None)
-    if path is None:
-        return None
+    path = next((path for names, path in memberships() if controller in names), None)
+    return None if path is None else folder_of(controller, path)
+
+
+def folder_of(controller: str, path: Path) -> Path | None:
+    """The folder of the group `path` in the tree of `controller`; None if that part of the tree is not mounted."""
     for root, point, kind, options in _mounts():
         right = kind == "cgroup" and controller in options if controller else kind == "cgroup2"
         if right and path.is_relative_to(root):
@@ -303,9 +306,31 @@ def own_folder(controller: str) -> Path | None:
     return None
 
 
-def _memberships() -> Iterator[tuple[list[str], Path]]:
-    """For each tree its controllers, which version 2 leaves empty, and the group of this process in it."""
-    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+def join(other: int) -> None:
+    """Put this process into every group that the process `other` is in.
+
+    Raises:
+        OSError: if Linux refuses, or a tree in which their groups differ is not mounted here.
+    """
+    own = dict(_by_tree("self"))
+    for tree_of, path in _by_tree(other):
+        if own.get(tree_of) == path:
+            continue
+        folder = folder_of(tree_of, path)
+        if folder is None or ".." in path.parts:
+            raise OSError(errno.ENOENT, f"the control group {path} cannot be seen from here")
+        _write(folder / "cgroup.procs", os.getpid())
+
+
+def _by_tree(pid: int | str) -> Iterator[tuple[str, Path]]:
+    """The group of a process in each tree, which one of its controllers stands for."""
+    for names, path in memberships(pid):
+        yield names[0], path
+
+
+def memberships(pid: int | str = "self") -> Iterator[tuple[list[str], Path]]:
+    """For each tree its controllers, which version 2 leaves empty, and the group of a process in it."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
         _, names, path = line.split(":", 2)
         yield names.split(","), Path(path)
 

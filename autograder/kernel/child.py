@@ -73,13 +73,13 @@ def keep(order: Order, status: int) -> None:
     try:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-        _close_all_but(
+        close_all_but(
             [
                 *(status, order.gate, *order.fds),
                 *(fd for fd in (order.console, order.files, order.results) if fd is not None),
             ]
         )
-        _reset_signals()
+        reset_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with contextlib.suppress(OSError):  # if the machine has no memory left, this one goes first
             Path("/proc/self/oom_score_adj").write_text("1000")
@@ -101,7 +101,7 @@ def keep(order: Order, status: int) -> None:
         if inmate == 0:
             _be_inmate(order, status, folder)
         os.write(status, b"%d\n" % inmate)
-        _close_all_but([order.results] if order.results is not None else [])
+        close_all_but([order.results] if order.results is not None else [])
         _, ended = os.waitpid(inmate, 0)
         code = os.waitstatus_to_exitcode(ended)
         if order.results is not None:
@@ -214,11 +214,11 @@ def _be_inmate(order: Order, status: int, folder: Path) -> None:
             if seccomp.available():
                 seccomp.install()
         apply(order.limits)
-        _close_all_but([status, *order.fds])
+        close_all_but([status, *order.fds])
         os.environ.update(HOME=str(folder / "home"), TMPDIR=str(folder))
         os.chdir(folder / "work")
         tempfile.tempdir = None
-        _reset_signals()
+        reset_signals()
         function = _function(order.call)
         os.close(status)
         sys.path.insert(0, "")  # only now: a learner's file may be named like a module that was still to be imported
@@ -227,7 +227,7 @@ def _be_inmate(order: Order, status: int, folder: Path) -> None:
             os.write(status, _line(error))
         os._exit(FAILED)
     try:
-        _reseed()
+        reseed()
         gc.enable()
         code = int(function(*order.fds, *order.args) or 0)
     except SystemExit as error:
@@ -252,7 +252,7 @@ def _connect_console(console: int | None) -> None:
         os.dup2(nothing if console is None else console, standard)
 
 
-def _close_all_but(keep: Sequence[int]) -> None:
+def close_all_but(keep: Sequence[int]) -> None:
     """Close every descriptor above the standard three that is not in `keep`."""
     low = 3
     for fd in sorted(set(keep)):
@@ -261,7 +261,7 @@ def _close_all_but(keep: Sequence[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
 
 
-def _reset_signals() -> None:
+def reset_signals() -> None:
     """The handlers and the mask of a Python that has just started."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -273,9 +273,16 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _reseed() -> None:
-    """New randomness for every child: all of them are copies of one process."""
+def reseed() -> None:
+    """New randomness for every child: all of them are copies of one process.
+
+    That includes the keys that `multiprocessing`, and the copy of it that datasets uses, draw when they are imported:
+    who knows the key of another's process can have it run anything.
+    """
     random.seed()
+    for name in ("multiprocessing", "multiprocess"):
+        if f"{name}.process" in sys.modules:
+            sys.modules[f"{name}.process"].current_process().authkey = os.urandom(32)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     if "torch" in sys.modules:

@@ -92,12 +92,12 @@ class _App(IPKernelApp):
         pass
 
     def init_kernel(self) -> None:
-        with _few_modules():
+        with few_modules():
             super().init_kernel()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def _few_modules() -> Iterator[None]:
+def few_modules() -> Iterator[None]:
     """Let ipykernel see no modules while it lists them for its debugger.
 
     To touch thousands of modules is to copy what was shared with the zygote: some 14 MiB in every child.

@@ -27,6 +27,8 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+KEYCTL_JOIN_SESSION_KEYRING = 1
+
 #: Of madvise(2), since Linux 6.1: put a region into huge pages, now.
 MADV_COLLAPSE = 25
 HUGE_PAGE = 2 << 20
@@ -53,13 +55,25 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
     _check(_libc.mount(source.encode(), os.fsencode(target), kind.encode(), flags, options.encode()), f"mount {target}")
 
 
+def setns(fd: int, flags: int) -> None:
+    """setns(2). Raises OSError."""
+    _check(_libc.setns(fd, flags), "setns")
+
+
+def leave_keyring() -> None:
+    """Exchange the session's keyring, which a fork inherits, for an empty one; nothing where there are no keyrings."""
+    number = {"x86_64": 250, "aarch64": 219}.get(os.uname().machine)
+    if number is not None:
+        _libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), ctypes.c_void_p())
+
+
 def prctl(option: int, first: int = 0, second: int = 0) -> None:
     """prctl(2) with numbers. Raises OSError."""
     _check(_libc.prctl(option, first, second, 0, 0), f"prctl {option}")
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, now and after any exec: what a set-user-id program or a file could bring too."""
+def bound_capabilities() -> None:
+    """Let no exec bring a capability: what a set-user-id program or a file could. Those held now stay."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(64):
         try:
@@ -67,6 +81,11 @@ def drop_capabilities() -> None:
         except OSError:
             break
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, now and after any exec."""
+    bound_capabilities()
     version_3 = 0x20080522
     header = (ctypes.c_uint32 * 2)(version_3, 0)
     nothing = (ctypes.c_uint32 * 6)()

@@ -108,11 +108,14 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.catalog import update_catalog
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
+    from autograder.hub.words import CATALOGS, hub_texts
 
     for language in TRANSLATIONS:
         if not units:
             done, total = update_interface_catalog(language)
             console.print(f"interface {language}: {done} of {total} texts translated")
+            done, total = update_interface_catalog(language, hub_texts(), CATALOGS)
+            console.print(f"lab {language}: {done} of {total} texts translated")
         for unit in map(read_unit, find_units(units)):
             done, total = update_catalog(unit, language)
             console.print(f"{unit.name} {language}: {done} of {total} texts translated")

@@ -109,13 +109,24 @@ def build_course(
     """
     out.mkdir(parents=True, exist_ok=True)
     built = [_write_source(unit, language, out, edition) for unit in units]
-    config = out / "nbgrader_config.py"
-    if not config.exists():
-        seconds = max(unit.about.budget.cell_seconds for unit in units)
-        write_text(config, CONFIG.format(timeout=seconds, course=course) + (SHUT_IN if shut_in else ""))
+    write_config(out, course, max(unit.about.budget.cell_seconds for unit in units), shut_in=shut_in)
     for unit in units:
         release(out, unit.name, course)
     return built
+
+
+def write_config(out: Path, course: str, cell_seconds: int, *, shut_in: bool = True) -> None:
+    """Write the configuration of the course directory `out` for nbgrader, if it has none.
+
+    Args:
+        out: the course directory.
+        course: what nbgrader calls it.
+        cell_seconds: the longest that one cell of a submission may run.
+        shut_in: whether nbgrader's own commands, too, run students' cells in a sandbox.
+    """
+    path = out / "nbgrader_config.py"
+    if not path.exists():
+        write_text(path, CONFIG.format(timeout=cell_seconds, course=course) + (SHUT_IN if shut_in else ""))
 
 
 def release(course: Path, assignment: str, name: str = "ustod") -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.apihandlers.services import ServiceAPIHandler
 from jupyterhub.app import JupyterHub
-from jupyterhub.scopes import needs_scope
 from tornado import web
 
 from autograder.errors import UstodError
@@ -16,12 +15,13 @@ from autograder.hub.lab import Lab, read_lab
 from autograder.hub.rights import APPLY_SCOPE, INSTRUCTORS, STUDENTS, groups, roles, services
 
 
-class ApplyHandler(ServiceAPIHandler):
+class ApplyHandler(ServiceAPIHandler):  # type: ignore[misc]
     """POST ``/hub/api/lab``: read ``lab.toml`` again and apply it. Nobody's server is touched."""
 
-    @needs_scope(APPLY_SCOPE)
-    async def post(self) -> None:  # type: ignore[override]
+    async def post(self) -> None:
         """Answer with what changed, in numbers."""
+        if APPLY_SCOPE not in self.parsed_scopes:
+            raise web.HTTPError(403, "Only the lab's own commands may do this.")
         from autograder.hub.programs import lab_file
 
         try:
@@ -35,7 +35,8 @@ async def apply(handler: ApplyHandler, lab: Lab) -> dict[str, int]:
     """Make the running hub what `configure` would make of `lab`, as far as groups, roles and services go.
 
     Returns:
-        How many services were added and removed, and how many memberships ended.
+        How many services were added and removed, how many memberships ended, and how many servers were stopped because
+        their owners are on no list any more.
     """
     app: JupyterHub = handler.app
     wanted = groups(lab)
@@ -43,14 +44,15 @@ async def apply(handler: ApplyHandler, lab: Lab) -> dict[str, int]:
     await app.init_groups()
     ended = _end_memberships(app, wanted)
     if lab.login.kind != "roster":
-        app.authenticator.allowed_users |= set(lab.people)
+        app.authenticator.allowed_users = set(lab.people)
     added = await _add_services(handler, services(lab))
     removed = await _remove_services(handler, {one["name"] for one in services(lab)})
     app.load_roles = roles(lab)
     await app.init_role_creation()
     await app.init_role_assignment()
     await app.proxy.check_routes(app.users, app._service_map)
-    return {"added": added, "removed": removed, "ended": ended}
+    stopped = await _stop_strangers(handler, lab)
+    return {"added": added, "removed": removed, "ended": ended, "stopped": stopped}
 
 
 def _end_memberships(app: JupyterHub, wanted: dict[str, dict[str, list[str]]]) -> int:
@@ -65,6 +67,14 @@ def _end_memberships(app: JupyterHub, wanted: dict[str, dict[str, list[str]]]) -
                 ended += 1
     app.db.commit()
     return ended
+
+
+async def _stop_strangers(handler: ApplyHandler, lab: Lab) -> int:
+    known = set(lab.people)
+    strangers = [user for user in handler.app.users.values() if user.name not in known and user.running]
+    for user in strangers:
+        await handler.stop_single_user(user)
+    return len(strangers)
 
 
 async def _add_services(handler: ApplyHandler, specs: list[dict[str, Any]]) -> int:

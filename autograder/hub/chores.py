@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from datetime import datetime
 
 from autograder.hub.backup import nightly
@@ -12,12 +13,19 @@ from autograder.hub.metrics import write_metrics
 from autograder.hub.programs import base_environment
 
 _backups: list[subprocess.Popen[bytes]] = []
+_tried: datetime | None = None
+_figures: threading.Thread | None = None
 
 
 def do_chores(lab: Lab) -> None:
-    """Called about once a minute. A backup is made by a process of its own: a stick that hangs holds up nothing."""
-    write_metrics(lab, lab.storage.run / "metrics.prom")
+    """Called about once a minute. A hub that does not answer, or a stick that hangs, holds up nothing."""
+    global _tried, _figures
+    if _figures is None or not _figures.is_alive():
+        _figures = threading.Thread(target=write_metrics, args=(lab, lab.storage.run / "metrics.prom"), daemon=True)
+        _figures.start()
     _backups[:] = [one for one in _backups if one.poll() is None]
-    if lab.backup.folder is not None and not _backups and nightly(lab, datetime.now()):
+    now = datetime.now().astimezone()
+    if lab.backup.folder is not None and not _backups and nightly(lab, now, _tried):
+        _tried = now
         command = [sys.executable, "-P", "-m", "autograder.cli", "hub", "backup", "--lab", str(lab.path)]
         _backups.append(subprocess.Popen(command, env=base_environment(), stdin=subprocess.DEVNULL))

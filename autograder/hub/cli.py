@@ -159,23 +159,35 @@ def status(
 @app.command()
 def backup(folder: Annotated[Optional[Path], typer.Argument()] = None, lab: LabFile = HERE) -> None:
     """Write one file with the hub's database, gradebooks, the exchange and the lab's file to a folder or a stick."""
-    from autograder.hub.backup import backup as make
+    from autograder.hub.backup import make
     from autograder.hub.lab import read_lab
 
     read = read_lab(lab)
     target = folder or read.backup.folder
     if target is None:
         raise UstodError(f"Name a folder, or set [backup] folder in {lab}.")
-    console.print(f"The backup is {make(read, target)}", soft_wrap=True)
+    made = make(read, target)
+    console.print(f"The backup is {made.path}", soft_wrap=True)
+    for what in (*made.manifest.passed_over, *made.manifest.torn):
+        console.print(f"Not in it, or not as it was at one moment: {what}", soft_wrap=True, markup=False)
+    if not made.private:
+        console.print("This disk cannot keep others from reading the backup, which holds the lab's keys: lock it away.")
 
 
 @app.command()
 def restore(file: Path, lab: LabFile = HERE) -> None:
     """Put back what a backup holds; what is there now is kept beside it. The lab must be down."""
-    from autograder.hub.backup import restore as put_back
+    from autograder.hub.machine import ensure_account, ensure_system_account
+    from autograder.hub.restore import restore as put_back
 
-    for kept in put_back(file, lab):
+    def ensure(name: str, home: Path | None) -> object:
+        return ensure_account(name, home) if home else ensure_system_account(name)
+
+    done = put_back(file, lab, ensure_account=ensure)
+    for kept in done.kept:
         console.print(f"What was there before is kept as {kept}", soft_wrap=True)
+    for name in done.strangers:
+        console.print(f"This machine has no account {name}; root owns its files now.", soft_wrap=True)
     console.print("Restored; ustod hub up starts it.")
 
 

@@ -6,12 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autograder.environment import OFFLINE
 from autograder.hub import state
 from autograder.hub.apply import ApplyHandler
 from autograder.hub.authority import AuthorityHandler, ca_certificate
+from autograder.hub.current import CurrentLab
 from autograder.hub.lab import Lab
+from autograder.hub.programs import PROXY_ACCOUNT, WARM_SOCKET
 from autograder.hub.rights import CUSTOM_SCOPES, groups, roles, services
+from autograder.hub.systemd import systemd_config
+from autograder.hub.warm import kernelspec, shared
+from autograder.hub.words import TEMPLATES, page_words
 
 #: Sent with every page of the hub. Pages of the lab are shown in no other site's frame.
 HEADERS = {
@@ -52,12 +56,10 @@ def _hub(c: Any, lab: Lab) -> None:
     hub.extra_handlers = [(r"/api/lab", ApplyHandler)]
     if lab.tls.mode == "local-ca":
         hub.extra_handlers.append((r"/ca.crt", AuthorityHandler, {"path": ca_certificate(lab)}))
-    hub.template_paths = [str(Path(__file__).parent / "templates")]
-    hub.template_vars = {"lab_name": lab.name}
+    hub.template_paths = [str(TEMPLATES)]
+    hub.template_vars = {"lab_name": lab.name, **page_words(lambda user: lab.languages[0])}
     hub.tornado_settings = {"compress_response": True, "headers": dict(HEADERS)}
-    hub.trust_user_provided_tokens = (
-        True  # ours are 32 random bytes; hashing each request slowly would cost forty seats
-    )
+    hub.trust_user_provided_tokens = True  # ours are 32 random bytes; a slow hash at each request would gain nothing
     hub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
     hub.active_server_limit = 0
     hub.shutdown_on_logout = False
@@ -77,6 +79,7 @@ def _people(c: Any, lab: Lab) -> None:
     if login.kind == "roster":
         c.RosterAuthenticator.accounts = str(lab.storage.hub / "accounts.sqlite")
         c.RosterAuthenticator.lab_file = str(lab.path)
+        c.RosterAuthenticator.proxy_account = PROXY_ACCOUNT
     else:
         c.Authenticator.allowed_users = set(lab.people)
     for name, value in login.settings.items():
@@ -85,9 +88,12 @@ def _people(c: Any, lab: Lab) -> None:
 
 
 def _servers(c: Any, lab: Lab) -> None:
-    from autograder.hub.spawner import spawner_config
-
-    spawner_config(c, lab)
+    current = CurrentLab(lab.path)
+    c.StudentServer.lab_now = lambda: current.lab
+    if runs_systemd(lab):
+        systemd_config(c, lab)
+    else:
+        c.JupyterHub.spawner_class = "autograder.hub.spawner.LabSpawner"
     c.Spawner.http_timeout = 120
     c.Spawner.start_timeout = 180
     c.Spawner.default_url = "/lab"
@@ -103,8 +109,14 @@ def _servers(c: Any, lab: Lab) -> None:
 
 def student_environment(lab: Lab) -> dict[str, str]:
     """The variables that every student's server has beside its own."""
-    variables = dict(OFFLINE)
+    variables = shared.variables(lab.storage.models)
     variables["USTOD_EXCHANGE_URL"] = f"{state.url(lab, state.EXCHANGE)}/services/exchange/"
     if lab.spawner.warm_kernels:
-        variables["USTOD_WARM_SOCKET"] = str(lab.storage.run / "warm.sock")
+        variables[kernelspec.SOCKET] = str(lab.storage.run / WARM_SOCKET)
+        variables["JUPYTER_PATH"] = str(kernelspec.FOLDER)
     return variables
+
+
+def runs_systemd(lab: Lab) -> bool:
+    """Whether systemd is to start the students' servers of `lab`."""
+    return lab.spawner.kind == "systemd" or (lab.spawner.kind == "auto" and Path("/run/systemd/system").is_dir())

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
 
 from autograder.errors import UstodError
 from autograder.hub import state
+from autograder.hub.asking import ask
 from autograder.hub.lab import Lab
 from autograder.hub.prepare import Prepared, prepare
 from autograder.hub.programs import base_environment
-from autograder.hub.rights import CONTROL
 from autograder.hub.supervisor import running
 
 #: Seconds within which a lab must answer after it is started, and programs must end.
@@ -61,10 +58,10 @@ def down(lab: Lab, *, keep_servers: bool = False) -> None:
     supervisor = running(lab)
     if supervisor is None:
         raise UstodError("This lab is not up.")
-    if not keep_servers:
-        for name in [user["name"] for user in ask(lab, "users?state=active") if user["servers"]]:
+    if not keep_servers and _hub_is_well(lab):
+        for name in _with_servers(lab):
             ask(lab, f"users/{name}/server", "DELETE")
-        _wait(lambda: not any(user["servers"] for user in ask(lab, "users?state=active")), STOP_SECONDS)
+        _wait(lambda: not _with_servers(lab), STOP_SECONDS)
     supervisor.signal(signal.SIGTERM)
     if not _wait(supervisor.ended, STOP_SECONDS):
         raise UstodError(f"The lab's supervisor (process {supervisor.pid}) does not end; see {lab.storage.logs}.")
@@ -93,27 +90,8 @@ def answers(lab: Lab) -> bool:
     return all(map(_listens, ports)) and _hub_is_well(lab)
 
 
-def ask(lab: Lab, path: str, method: str = "GET", timeout: float = 30.0) -> Any:
-    """Ask the running hub, with the rights of the lab's own commands.
-
-    Raises:
-        UstodError: if it does not answer, or refuses.
-    """
-    headers = {"Authorization": f"token {state.secret(lab, CONTROL)}"}
-    request = urllib.request.Request(f"{state.url(lab, state.HUB)}/hub/api/{path}", method=method, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            content = answer.read()
-    except urllib.error.HTTPError as error:
-        said = error.read().decode("utf-8", "replace")
-        try:
-            said = json.loads(said)["message"]
-        except (ValueError, KeyError, TypeError):
-            said = said[:200]
-        raise UstodError(f"The hub refused: {said}") from None
-    except OSError as error:
-        raise UstodError(f"The hub does not answer ({error}); ustod hub status says more.") from None
-    return json.loads(content) if content else None
+def _with_servers(lab: Lab) -> list[str]:
+    return [user["name"] for user in ask(lab, "users?state=active") if user["servers"]]
 
 
 def _hub_is_well(lab: Lab) -> bool:

@@ -10,22 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.build import build_course
+from autograder.authoring.build import build_course, write_config
 from autograder.authoring.unit import find_units, read_unit
 from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
-from autograder.files import write_text
 
-#: The configuration of a course that begins without units.
-EMPTY = '''"""Configuration of this course for nbgrader."""
-
-import os
-
-c = get_config()  # noqa: F821 (nbgrader defines it)
-
-c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
-c.CourseDirectory.course_id = "{course}"
-'''
+#: The longest that a cell of a submission may run in a course that begins without units, in seconds.
+CELL_SECONDS = 120
 
 
 def fill(order: dict[str, Any]) -> None:
@@ -39,8 +30,7 @@ def fill(order: dict[str, Any]) -> None:
     new = [unit for unit in found if not (folder / "source" / unit.name).exists()]
     if new:
         build_course(new, order["language"], folder, course=order["name"])
-    elif not (folder / "nbgrader_config.py").exists():
-        write_text(folder / "nbgrader_config.py", EMPTY.format(course=order["name"]))
+    write_config(folder, order["name"], CELL_SECONDS)
     _enter(folder, order["name"], order["students"])
 
 

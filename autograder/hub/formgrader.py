@@ -10,7 +10,7 @@ from jupyterlab.labhubapp import SingleUserLabApp
 from autograder.kernel.linux import drop_capabilities
 
 
-class CourseServer(SingleUserLabApp):  # type: ignore[misc, valid-type]
+class CourseServer(SingleUserLabApp):  # type: ignore[misc]
     """JupyterLab behind the hub, without any right of root's once it listens."""
 
     def start_ioloop(self) -> None:

@@ -26,7 +26,7 @@ from autograder.hub.roster import ID, RESERVED, Person, read_roster
 from autograder.student.texts import LANGUAGES
 
 #: The name of a course is part of an account's name, of groups' names and of addresses.
-COURSE = re.compile(r"[a-z][a-z0-9_-]{0,22}")
+COURSE = re.compile(r"[a-z]([a-z0-9_-]{0,21}[a-z0-9])?")
 #: Accounts of people on this machine begin with this, so that no name on a class list can mean another account.
 PREFIX = "lab-"
 
@@ -54,7 +54,9 @@ def _is_course(text: str) -> str:
     if text == "exchange" or text.startswith(RESERVED):
         raise ValueError("this name is the lab's own; choose another")
     if not COURSE.fullmatch(text):
-        raise ValueError("use up to 23 small Latin letters, digits, - and _, beginning with a letter")
+        raise ValueError(
+            "use up to 23 small Latin letters and digits, with - and _ inside, beginning with a letter"
+        )
     return text
 
 
@@ -63,6 +65,9 @@ CourseName = Annotated[str, AfterValidator(_is_course)]
 Language = Annotated[str, AfterValidator(_is_language)]
 TimeOfDay = Annotated[str, AfterValidator(_is_time)]
 Port = Annotated[int, Field(gt=0, lt=65536)]
+VolumeSize = Annotated[ByteSize, Field(ge=1 << 20)]
+#: What Kubernetes lets objects be called.
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class Section(BaseModel):
@@ -101,10 +106,14 @@ class Tls(Section):
 
 
 class Storage(Section):
-    """Folders: `root` for homes, courses, the exchange and the hub's own state; `run` for the sockets of a running lab."""
+    """Folders: `root` for homes, courses, the exchange and the hub's state; `run` for the sockets of a running lab.
+
+    `cache` is a Hugging Face cache that everybody can read; without one the lab keeps its own, filled from root's.
+    """
 
     root: Path = Path("/srv/ustod")
     run: Path = Path("/run/ustod")
+    cache: Path | None = None
 
     @property
     def hub(self) -> Path:
@@ -127,6 +136,11 @@ class Storage(Section):
         return self.root / "exchange"
 
     @property
+    def models(self) -> Path:
+        """The one Hugging Face cache of the lab, which everybody reads and root alone writes."""
+        return self.cache or self.root / "models"
+
+    @property
     def logs(self) -> Path:
         """What the lab's programs say."""
         return self.hub / "logs"
@@ -147,7 +161,7 @@ class Limits(Section):
     """What one student may use, and what is kept for the lab itself."""
 
     memory: ByteSize = ByteSize(1536 << 20)
-    cpu: Annotated[float, Field(gt=0)] = 1.0
+    cpu: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     processes: Annotated[int, Field(ge=64)] = 400
     file_size: ByteSize = ByteSize(2 << 30)
     idle_minutes: Annotated[int, Field(ge=1)] = 60
@@ -171,11 +185,35 @@ class Spawner(Section):
 
 
 class Backup(Section):
-    """The nightly backup; none without a folder."""
+    """The nightly backup; none without a folder. `homes`, which may be large, are in it only if that is true."""
 
     folder: Path | None = None
     at: TimeOfDay = "02:30"
     keep: Annotated[int, Field(ge=1)] = 7
+    homes: bool = False
+
+
+class Kubernetes(Section):
+    """What `ustod hub render kubernetes` must know beside the rest, where a lab outgrows one machine.
+
+    With `access_mode` "ReadWriteOnce" a volume is for one node at a time, so all but the students' servers run on the
+    hub's node. `home` and `course` are the sizes of a student's volume, and of a course's and the exchange's. Claims
+    are those of volumes that are there already: `models_claim` holds a Hugging Face cache, `backup_claim` the backups.
+    `tls_secret` is a Secret of type kubernetes.io/tls.
+    """
+
+    image: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")] = (
+        "ustod:1"
+    )
+    service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    storage_class: ObjectName | None = None
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
+    home: VolumeSize = ByteSize(5 << 30)
+    course: VolumeSize = ByteSize(20 << 30)
+    models_claim: ObjectName | None = None
+    backup_claim: ObjectName | None = None
+    tls_secret: ObjectName = "ustod-tls"
+    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = "Asia/Dushanbe"
 
 
 class Instructor(Section):
@@ -214,6 +252,7 @@ class Lab(Section):
     limits: Limits = Limits()
     spawner: Spawner = Spawner()
     backup: Backup = Backup()
+    kubernetes: Kubernetes = Kubernetes()
     instructors: list[Instructor] = []
     courses: list[Course] = []
 

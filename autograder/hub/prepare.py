@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+
+from traitlets.config import Config
 
 from autograder.errors import UstodError
 from autograder.files import write_bytes, write_text
@@ -16,9 +19,9 @@ from autograder.hub.accounts import Accounts
 from autograder.hub.authority import certificate_files
 from autograder.hub.lab import Course, Lab
 from autograder.hub.machine import ensure_account, ensure_system_account
+from autograder.hub.nbgrader import configure_instructor
 from autograder.hub.programs import EXCHANGE_ACCOUNT, PROXY_ACCOUNT, base_environment, proxy_folder
 from autograder.hub.slips import write_slips
-from autograder.hub.spawner import write_server_settings
 
 
 @dataclass
@@ -42,7 +45,7 @@ def prepare(lab: Lab) -> Prepared:
         )
     _make_folders(lab)
     _make_proxy_certificate(lab)
-    write_server_settings(lab)
+    _share_models(lab)
     _write_grader_settings(lab)
     done = Prepared()
     for course in lab.courses:
@@ -88,20 +91,42 @@ def _make_proxy_certificate(lab: Lab) -> None:
 
 
 def _write_grader_settings(lab: Lab) -> None:
-    """For the servers of courses and the commands run in them; each course's own nbgrader_config.py is read after it."""
+    """For the servers of courses and commands run in them; each course's own nbgrader_config.py is read after it."""
     folder = lab.storage.run / "jupyter" / "instructor"
     folder.mkdir(exist_ok=True)
-    settings = "c = get_config()\nfrom autograder.hub.nbgrader import configure_instructor\nconfigure_instructor(c)\n"
-    write_text(folder / "nbgrader_config.py", settings)
-    write_text(folder / "jupyter_server_config.py", "c = get_config()\n" + _INSTRUCTORS_SERVER)
+    settings, server = Config(), Config()
+    configure_instructor(settings)
+    server.ServerApp.tornado_settings = {"compress_response": True}
+    server.LabApp.news_url = None
+    server.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+    server.LabApp.extension_manager = "readonly"
+    write_text(folder / "nbgrader_config.json", json.dumps(settings, indent=1) + "\n")
+    write_text(folder / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
 
 
-_INSTRUCTORS_SERVER = """\
-c.ServerApp.tornado_settings = {"compress_response": True}
-c.LabApp.news_url = None
-c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
-c.LabApp.extension_manager = "readonly"
-"""
+def _share_models(lab: Lab) -> None:
+    """Fill the lab's own cache from that of whoever runs this; what is there already is not copied again."""
+    if lab.storage.cache is not None:
+        return
+    own = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    for part in ("hub", "datasets"):
+        for place, folders, files in os.walk(own / part):
+            target = lab.storage.models / Path(place).relative_to(own)
+            target.mkdir(mode=0o755, parents=True, exist_ok=True)
+            target.chmod(0o755)
+            for name in [*files, *(folder for folder in folders if Path(place, folder).is_symlink())]:
+                _share(Path(place, name), target / name)
+
+
+def _share(original: Path, shared: Path) -> None:
+    if original.is_symlink():  # within the cache, from a revision to its files
+        if not shared.is_symlink():
+            shared.symlink_to(os.readlink(original))
+    elif original.suffix != ".lock" and not (shared.exists() and shared.stat().st_size == original.stat().st_size):
+        unfinished = shared.with_name(f".{shared.name}.unfinished")
+        shutil.copyfile(original, unfinished)
+        unfinished.chmod(0o644)
+        unfinished.rename(shared)
 
 
 def _make_course(lab: Lab, course: Course) -> bool:

@@ -19,6 +19,9 @@ from autograder.hub.rights import EXCHANGE
 #: The environment variable that names ``lab.toml`` to the lab's own programs.
 LAB = "USTOD_LAB"
 
+#: In the lab's folder for sockets: who connects gets a warm kernel.
+WARM_SOCKET = "warm.sock"
+
 PROXY_ACCOUNT, EXCHANGE_ACCOUNT = "ustod-proxy", "ustod-exchange"
 
 #: Put by set-up beside the Python that runs this.
@@ -83,9 +86,7 @@ def lab_file() -> Path:
 
 def base_environment() -> dict[str, str]:
     """What every program gets: where programs are, the language, and that there is no network to wait for."""
-    kept = {
-        name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_CACHE") if name in os.environ
-    }
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
     path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
     return {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **OFFLINE, **kept}
 
@@ -121,7 +122,9 @@ def _exchange(lab: Lab) -> Program:
 
 
 def _warm_kernels(lab: Lab) -> Program:
-    command = [sys.executable, "-P", "-m", "autograder.hub.warm", "--socket", str(lab.storage.run / "warm.sock")]
+    command = [sys.executable, "-P", "-m", "autograder.hub.warm", "--socket", str(lab.storage.run / WARM_SOCKET)]
+    if lab.login.kind == "pam":
+        command.append("--any-user")  # whose accounts have whatever names they have
     return Program("warm-kernels", command, base_environment())
 
 
@@ -137,6 +140,7 @@ def _formgrader(lab: Lab, course: Course) -> Program:
         "JUPYTERHUB_GROUP": f"formgrade-{course.name}",
         "JUPYTERHUB_DEFAULT_URL": "/lab",
         "JUPYTER_CONFIG_PATH": str(lab.storage.run / "jupyter" / "instructor"),
+        "HF_HOME": str(lab.storage.models),
         "USTOD_EXCHANGE_URL": f"{state.url(lab, state.EXCHANGE)}/services/exchange/",
     }
     command = [sys.executable, "-P", "-m", "autograder.hub.formgrader"]

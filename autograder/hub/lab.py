@@ -54,9 +54,7 @@ def _is_course(text: str) -> str:
     if text == "exchange" or text.startswith(RESERVED):
         raise ValueError("this name is the lab's own; choose another")
     if not COURSE.fullmatch(text):
-        raise ValueError(
-            "use up to 23 small Latin letters and digits, with - and _ inside, beginning with a letter"
-        )
+        raise ValueError("use up to 23 small Latin letters and digits, with - and _ inside, beginning with a letter")
     return text
 
 

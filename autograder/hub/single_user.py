@@ -14,7 +14,7 @@ def main() -> None:
     """Run it until it is stopped."""
     spare_slow_imports()
     _find_shared_data()
-    from jupyterhub.singleuser.app import main as run
+    from jupyterhub.singleuser import main as run
 
     run()
 

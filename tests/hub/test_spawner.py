@@ -102,7 +102,7 @@ except OSError as error:
     print("big", error.errno)
 many = []
 try:
-    for _ in range(300): many.append(subprocess.Popen(["sleep", "60"]))
+    for _ in range(180): many.append(subprocess.Popen(["sleep", "60"]))
 except OSError as error:
     print("many", error.errno, len(many) < 150)
 for one in many: one.kill(); one.wait()

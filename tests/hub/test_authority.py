@@ -39,9 +39,8 @@ def shake_hands(files: tuple[Path, Path], trusted: Path, name: str) -> None:
 
         def serve() -> None:
             connection, _ = server.accept()
-            with connection:
-                with contextlib.suppress(OSError):
-                    serving.wrap_socket(connection, server_side=True).close()
+            with connection, contextlib.suppress(OSError):
+                serving.wrap_socket(connection, server_side=True).close()
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -63,11 +63,13 @@ def up(
     from autograder.hub import control
     from autograder.hub.authority import ca_certificate, fingerprint
     from autograder.hub.lab import read_lab
+    from autograder.hub.prepare import prepare
 
     read = read_lab(lab)
-    prepared = control.up(read, foreground=foreground)
     if foreground:
-        return
+        _tell(prepare(read))
+        control.become_supervisor(read)
+    prepared = control.up(read)
     console.print(f"The lab is up: {read.address}", soft_wrap=True)
     _tell(prepared)
     if read.tls.mode == "local-ca":

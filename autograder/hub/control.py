@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from typing import NoReturn
 
 from autograder.errors import UstodError
 from autograder.hub import state
@@ -22,8 +24,8 @@ from autograder.hub.supervisor import running
 START_SECONDS, STOP_SECONDS = 120.0, 60.0
 
 
-def up(lab: Lab, *, foreground: bool = False) -> Prepared:
-    """Start the lab, and return when the hub and every course answer; in the foreground, when it ends.
+def up(lab: Lab) -> Prepared:
+    """Start the lab, and return when the hub and every course answer.
 
     Raises:
         UstodError: if it is up already, or does not answer in time; its logs are named then.
@@ -31,12 +33,8 @@ def up(lab: Lab, *, foreground: bool = False) -> Prepared:
     if other := running(lab):
         raise UstodError(f"This lab is up already (process {other.pid}); ustod hub status shows it.")
     prepared = prepare(lab)
-    command = [sys.executable, "-P", "-m", "autograder.hub.supervisor", str(lab.path)]
-    if foreground:
-        subprocess.run(command, env=base_environment(), check=False)
-        return prepared
     process = subprocess.Popen(
-        command,
+        _supervisor(lab),
         env=base_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -47,6 +45,15 @@ def up(lab: Lab, *, foreground: bool = False) -> Prepared:
     if not _wait(lambda: answers(lab) or process.poll() is not None, START_SECONDS) or process.poll() is not None:
         raise UstodError(f"The lab did not start; what its programs said is in {lab.storage.logs}.")
     return prepared
+
+
+def become_supervisor(lab: Lab) -> NoReturn:
+    """Be the supervisor of `lab`, in the place of this program, as systemd wants its services."""
+    os.execve(sys.executable, _supervisor(lab), base_environment())
+
+
+def _supervisor(lab: Lab) -> list[str]:
+    return [sys.executable, "-P", "-m", "autograder.hub.supervisor", str(lab.path)]
 
 
 def down(lab: Lab, *, keep_servers: bool = False) -> None:

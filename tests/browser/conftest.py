@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,11 +31,11 @@ CHROMIUM = (
 )
 
 
-def start_browser(profile: Path) -> webdriver.Chrome:
-    """Chromium without a window, with a profile of its own."""
+def start_browser(profile: Path, more: Sequence[str] = ()) -> webdriver.Chrome:
+    """Chromium without a window, with a profile of its own and `more` arguments."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
-    for argument in (*CHROMIUM, f"--user-data-dir={profile}"):
+    for argument in (*CHROMIUM, *more, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))

@@ -15,11 +15,17 @@ _NOTEBOOK = "const nb = window.jupyterapp.shell.currentWidget.content;"
 
 
 class OpenNotebook:
-    """Drives one open notebook with the mouse and the keyboard."""
+    """Drives one open notebook with the mouse and the keyboard.
 
-    def __init__(self, browser: WebDriver, url: str) -> None:
+    Args:
+        browser: in which it is or will be open.
+        url: its address; None if it is open already.
+    """
+
+    def __init__(self, browser: WebDriver, url: str | None = None) -> None:
         self.browser = browser
-        self._deadline(lambda: browser.get(url) or True, 60)
+        if url is not None:
+            self._deadline(lambda: browser.get(url) or True, 60)
         ready = (
             "const w = window.jupyterapp?.shell?.currentWidget;"
             "return !!w?.content?.widgets?.length && w.sessionContext?.session?.kernel?.status === 'idle'"

@@ -47,9 +47,13 @@ class Speaking(BaseHandler):  # type: ignore[misc]
         languages = {language: NAMES[language] for language in self.authenticator.current.lab.languages}
         own = {"say": self.say, "language": self.language, "languages": languages, "here": self.request.path}
         own["next_page"] = self.get_argument("next", "")
+        self._note_reader()
+        return {**super().template_namespace, **own}
+
+    def _note_reader(self) -> None:
+        """From here on the hub's other pages and JupyterLab are in the reader's language, too."""
         if self.current_user:
             self.authenticator.reads[self.current_user.name] = self.language
-        return {**super().template_namespace, **own}
 
     def _remember_language(self) -> bool:
         """Keep the language that the request asks for, if it asks for one that the lab has."""
@@ -137,6 +141,7 @@ class LoginPage(Speaking, LoginHandler):  # type: ignore[misc]
         user = await self.login_user({"username": person, "password": secret})
         if user:
             self._jupyterhub_user = user
+            self._note_reader()
             self.redirect(self.get_next_url(user))
             return
         if self.outcome.verdict is Verdict.MUST_CHOOSE:
@@ -161,6 +166,7 @@ class ChoosePasswordPage(Private):
         if not self._remember_language():
             fault = await self.new_password(person, code)
             if not fault:
+                self._note_reader()
                 self.redirect(self.get_next_url(self.current_user))
                 return
         await self.show("choose_password.html", person=person, code=code, fault=fault)

@@ -28,6 +28,8 @@ HIDDEN = [
     "@jupyter/nbgrader:create-assignment",
     "@jupyterlab/apputils-extension:announcements",
     "@jupyterlab/lsp-extension",
+    "@jupyterlab/fileeditor-extension:language-server",
+    "@jupyterlab/notebook-extension:language-server",
 ]
 #: Seconds without input or output after which a terminal is closed. A program may well be silent for hours in it.
 TERMINAL_IDLE = 12 * 3600

@@ -36,6 +36,7 @@ class StudentServer(LoggingConfigurable):
     """What a spawner of students' servers is besides one of jupyterhub's; to be named before that among the bases."""
 
     user: Any
+    authenticator: Any
     mem_limit: int | None
     cpu_limit: float | None
 
@@ -85,6 +86,12 @@ class StudentServer(LoggingConfigurable):
         return self.lab.storage.homes / str(self.user.name)
 
     @property
+    def language(self) -> str:
+        """In which the student last read the lab's own pages; before that, their course's."""
+        read = getattr(self.authenticator, "reads", {}).get(self.user.name)
+        return read or language_of(self.lab, self.user.name)
+
+    @property
     def account(self) -> pwd.struct_passwd:
         """In which the server runs.
 
@@ -107,7 +114,7 @@ class StudentServer(LoggingConfigurable):
             "SHELL": account.pw_shell or machine.SHELL,
             "TMPDIR": os.path.join(home, TEMPORARY),
             "XDG_RUNTIME_DIR": str(self._runtime(account)),
-            "JUPYTER_CONFIG_PATH": str(write_server_config(self.lab, language_of(self.lab, self.user.name))),
+            "JUPYTER_CONFIG_PATH": str(write_server_config(self.lab, self.language)),
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,

@@ -124,9 +124,21 @@ class Person:
         self.find(".jp-LauncherCard, .jp-Notebook, .nbgrader-mainarea-widget", patience=120)
         time.sleep(3)  # what it loads when it has nothing else to do belongs to the load
 
+    def keys(self, *keys: str) -> None:
+        """Press keys together, wherever the cursor stands."""
+        self.browser.switch_to.active_element.send_keys(*keys)
+
+    def put_files_away(self) -> None:
+        """Close the list of files, which on a telephone leaves no room for anything else."""
+        script = (
+            "const shell = window.jupyterapp.shell;"
+            "if (!shell.leftCollapsed) window.jupyterapp.commands.execute('application:toggle-left-area');"
+        )
+        self.browser.execute_script(script)
+
     def command(self, label: str) -> None:
         """Run a command by the name that the palette has for it."""
-        self.browser.find_element(By.TAG_NAME, "body").send_keys(Keys.CONTROL, Keys.SHIFT, "c")
+        self.keys(Keys.CONTROL, Keys.SHIFT, "c")
         self.find(".lm-CommandPalette-input").send_keys(label)
         self.find(".lm-CommandPalette-item", label).click()
 
@@ -156,8 +168,9 @@ class Person:
         self.picture("5-kernels")
         self.find(".jp-Dialog .jp-mod-accept").click()
         ready = (
-            "const s = window.jupyterapp.shell.currentWidget.sessionContext;"
-            "return s.kernelDisplayName === arguments[0] && s.session?.kernel?.status === 'idle'"
+            "const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;"
+            "const specs = window.jupyterapp.serviceManager.kernelspecs.specs.kernelspecs;"
+            "return kernel?.status === 'idle' && specs[kernel.name].display_name === arguments[0]"
         )
         self.wait(lambda: self.browser.execute_script(ready, label), label, 120)
 

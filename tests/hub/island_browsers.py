@@ -12,6 +12,7 @@ import pytest
 from hub.browsing import Person
 from hub.whole_lab import ASSIGNMENT, COURSE, INSTRUCTOR, PASSWORD, RIGHT, WRONG, WholeLab, logs, ustod
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +21,10 @@ FIRST_LOAD = 2_000_000
 FORMGRADER = f"services/{COURSE}/formgrader"
 TAJIK, RUSSIAN = "Тоҷикӣ", "Русский"
 CHOOSE = {TAJIK: "Парол интихоб кунед", RUSSIAN: "Придумайте пароль"}
+#: Of JupyterLab's own complaints: it asks a kernel for its debugger while another kernel is being chosen.
+FOREIGN = ("Could not restore the debugger state",)
+#: JupyterLab has no Tajik.
+MENU = {TAJIK: "File", RUSSIAN: "Файл"}
 PHONE = 390
 
 
@@ -72,6 +77,7 @@ def test_everybody_logs_in_with_the_code_on_the_slip_chooses_a_password_and_find
             person.wait_for_lab()
 
         room.loads[person.name] = [person.bytes_of(first)]
+        assert person.find(".lm-MenuBar-itemLabel").text == MENU[room.languages[person]]
         person.picture("3-jupyterlab")
 
     at_once(room.people, arrive)
@@ -119,7 +125,7 @@ def test_formgrader_is_not_for_students(room: Classroom) -> None:
         if event["method"] == "Network.responseReceived" and event["params"]["type"] == "Document"
     ]
     assert answers[-1] == 403
-    assert "formgrader" not in student.browser.title.lower()
+    assert student.find("h1").text == "Эта страница не для вас"
     assert student.overflow() == 0
     student.picture("4-forbidden")
     student.console.clear()  # the browser notes the refusal
@@ -133,6 +139,8 @@ def test_formgrader_is_not_for_students(room: Classroom) -> None:
 
 def test_students_fetch_solve_and_submit(room: Classroom) -> None:
     def work(student: Person) -> None:
+        if student.width == PHONE:
+            student.put_files_away()
         student.open_assignments()
         student.find("#released_assignments_list", ASSIGNMENT)
         student.picture("6-released")
@@ -143,7 +151,7 @@ def test_students_fetch_solve_and_submit(room: Classroom) -> None:
         notebook.run("double")
         notebook.run("double-tests")
         assert notebook.errors() == []
-        student.command("Save Notebook")
+        student.keys(Keys.CONTROL, "s")
         student.wait(lambda: not student.browser.execute_script(DIRTY), "the notebook to be saved")
         student.picture("7-solved")
         student.open_assignments()
@@ -194,6 +202,8 @@ def test_students_read_their_feedback(room: Classroom) -> None:
         student.wait(lambda: "4" in student.shown(), "the feedback")
         shown = student.shown()
         student.browser.switch_to.default_content()
+        if student.width == PHONE:
+            student.put_files_away()
         student.picture("11-feedback")
         assert ("4 / 4" if student is room.tajik else "0 / 4") in shown.replace(".0", "")
         assert "[6, 8]" not in shown
@@ -210,4 +220,8 @@ def test_no_browser_asked_anything_of_another_host(room: Classroom) -> None:
 def test_no_page_complained(room: Classroom) -> None:
     for person in room.people:
         person.listen()
-    assert {person.name: person.console for person in room.people} == {person.name: [] for person in room.people}
+    ours = {
+        person.name: [said for said in person.console if not any(known in said for known in FOREIGN)]
+        for person in room.people
+    }
+    assert ours == {person.name: [] for person in room.people}

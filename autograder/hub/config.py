@@ -64,7 +64,7 @@ def _hub(c: Any, lab: Lab) -> None:
     hub.active_server_limit = 0
     hub.shutdown_on_logout = False
     hub.log_level = "INFO"
-    hub.last_activity_interval = 120
+    hub.last_activity_interval = 5  # this is also how soon a proxy that was started again is told where everything is
     if lab.server.subdomains:
         hub.subdomain_host = lab.address.rstrip("/")
     c.ConfigurableHTTPProxy.should_start = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -91,10 +92,10 @@ def apply(lab: Lab) -> tuple[Prepared, dict[str, int]]:
 
 
 def answers(lab: Lab) -> bool:
-    """Whether the hub, the exchange and the server of every course take connections."""
-    ports = [lab.server.port, state.port(lab, state.HUB), state.port(lab, state.EXCHANGE)]
+    """Whether browsers reach the hub through the proxy, and the exchange and every course's server take connections."""
+    ports = [lab.server.port, state.port(lab, state.EXCHANGE)]
     ports += [state.course_port(lab, course.name) for course in lab.courses]
-    return all(map(_listens, ports)) and _hub_is_well(lab)
+    return all(map(_listens, ports)) and _hub_is_well(lab) and _hub_is_reached(lab)
 
 
 def _with_servers(lab: Lab) -> list[str]:
@@ -102,8 +103,21 @@ def _with_servers(lab: Lab) -> list[str]:
 
 
 def _hub_is_well(lab: Lab) -> bool:
+    return _is_well(f"{state.url(lab, state.HUB)}/hub/health")
+
+
+def _hub_is_reached(lab: Lab) -> bool:
+    """A proxy that has just started listens, but knows of no hub until that tells it."""
+    request = urllib.request.Request(f"{lab.scheme}://127.0.0.1:{lab.server.port}/hub/health")
+    request.add_header("Host", lab.server.name)
+    own = ssl.create_default_context()
+    own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # it is this machine that we speak with
+    return _is_well(request, own)
+
+
+def _is_well(where: str | urllib.request.Request, context: ssl.SSLContext | None = None) -> bool:
     try:
-        with urllib.request.urlopen(f"{state.url(lab, state.HUB)}/hub/health", timeout=5) as answer:
+        with urllib.request.urlopen(where, timeout=5, context=context) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

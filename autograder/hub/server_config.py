@@ -46,6 +46,7 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     c.ServerApp.shutdown_no_activity_timeout = int(idle)
     c.ServerApp.jpserver_extensions = dict.fromkeys(UNUSED, False)
     c.ServerApp.tornado_settings = {"compress_response": True}
+    c.ServerApp.contents_manager_class = "autograder.hub.contents.WholeFiles"
     c.ServerApp.max_body_size = int(lab.limits.upload)
     c.ServerApp.log_level = "WARN"
     c.MappingKernelManager.cull_idle_timeout = int(idle)

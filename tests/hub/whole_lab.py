@@ -115,22 +115,22 @@ class WholeLab:
         """With the code on the slip; afterwards the password is `PASSWORD`."""
         seat.log_in(self.codes[seat.name], PASSWORD)
 
-    def formgrader(self, act: str, seat: Seat | None = None) -> dict[str, object]:
+    def formgrader(self, act: str, assignment: str = ASSIGNMENT) -> dict[str, object]:
         """Press a button of formgrader: assign, release, collect, …"""
-        path = f"services/{COURSE}/formgrader/api/assignment/{ASSIGNMENT}/{act}"
-        answer = (seat or self.instructor).ask("POST", path, json={}).json()
+        path = f"services/{COURSE}/formgrader/api/assignment/{assignment}/{act}"
+        answer = self.instructor.ask("POST", path, json={}).json()
         assert answer["success"], answer
         return dict(answer)
 
-    def release(self) -> None:
+    def release(self, assignment: str = ASSIGNMENT) -> None:
         """The instructor writes the assignment and releases it."""
         server = f"services/{COURSE}/"
         self.instructor.ask("GET", f"{server}lab")
-        for folder in ("source", f"source/{ASSIGNMENT}"):
+        for folder in ("source", f"source/{assignment}"):
             self.instructor.ask("PUT", f"{server}api/contents/{folder}", json={"type": "directory"})
-        self.instructor.save(f"source/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", source_notebook(), server)
-        self.formgrader("assign")
-        self.formgrader("release")
+        self.instructor.save(f"source/{assignment}/{assignment}.ipynb", source_notebook(), server)
+        self.formgrader("assign", assignment)
+        self.formgrader("release", assignment)
 
 
 def write_roster(path: Path, ids: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from autograder.hub.exchange.bundle import sync
 
 
-class WholeFiles(AsyncLargeFileManager):  # type: ignore[misc]
+class WholeFiles(AsyncLargeFileManager):
     """Jupyter's manager of files on a disk, but for how it writes them."""
 
     @contextmanager

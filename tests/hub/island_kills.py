@@ -261,6 +261,7 @@ def submissions_are_kept_and_collected(lab: WholeLab, workers: Sequence[Worker],
     storage = lab.lab.storage
     key = Seal(storage.exchange / "key").public
     log_in_again(lab.instructor)
+    lab.instructor.ask("GET", f"services/{COURSE}/formgrader/")
     lab.formgrader("collect", assignment)
     for worker in workers:
         kept = storage.exchange / "courses" / COURSE / assignment / "submissions" / worker.seat.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def _hub(c: Any, lab: Lab) -> None:
     hub.template_vars = {"lab_name": lab.name, **page_words(lambda user: lab.languages[0])}
     hub.tornado_settings = {"compress_response": True, "headers": dict(HEADERS)}
     hub.trust_user_provided_tokens = True  # ours are 32 random bytes; a slow hash at each request would gain nothing
-    hub.concurrent_spawn_limit = max(4, 2 * (os.cpu_count() or 1))
+    hub.concurrent_spawn_limit = 0  # a class that logs in at once is kept waiting by the spawner, not sent away
     hub.active_server_limit = 0
     hub.shutdown_on_logout = False
     hub.log_level = "INFO"
@@ -95,7 +94,7 @@ def _servers(c: Any, lab: Lab) -> None:
     else:
         c.JupyterHub.spawner_class = "autograder.hub.spawner.LabSpawner"
     c.Spawner.http_timeout = 120
-    c.Spawner.start_timeout = 180
+    c.Spawner.start_timeout = 900  # waiting for one's turn included
     c.Spawner.default_url = "/lab"
     c.Spawner.server_token_scopes = [
         "users:activity!user",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -43,6 +44,7 @@ def prepare(lab: Lab) -> Prepared:
         raise UstodError(
             "A lab is run by root, since every student's programs run in an account of their own; use sudo."
         )
+    _close_lists(lab)
     _make_folders(lab)
     _make_proxy_certificate(lab)
     _share_models(lab)
@@ -57,6 +59,13 @@ def prepare(lab: Lab) -> Prepared:
     if lab.login.kind == "roster":
         _enrol(lab, done)
     return done
+
+
+def _close_lists(lab: Lab) -> None:
+    """Keep students from lab.toml, which may hold a provider's keys, and class lists with everybody's addresses."""
+    for path in [lab.path, *(lab.path.parent / course.roster for course in lab.courses if course.roster)]:
+        with contextlib.suppress(OSError):  # a disk that cannot keep it, such as a stick with FAT
+            path.chmod(path.stat().st_mode & 0o770)
 
 
 def _make_folders(lab: Lab) -> None:

@@ -32,6 +32,10 @@ KEPT = ["LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE"]
 PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
+#: Servers that start at a time: more would only take the processors from each other.
+AT_ONCE = max(2, 2 * (os.cpu_count() or 1))
+
+
 class StudentServer(LoggingConfigurable):
     """What a spawner of students' servers is besides one of jupyterhub's; to be named before that among the bases."""
 
@@ -43,6 +47,7 @@ class StudentServer(LoggingConfigurable):
     lab_now = CallableTrait(help="Returns the `Lab` as it is now; asked at each start.").tag(config=True)
 
     _starting: ClassVar[int] = 0
+    _turns: ClassVar[asyncio.Semaphore] = asyncio.Semaphore(AT_ONCE)
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
@@ -137,7 +142,8 @@ class StudentServer(LoggingConfigurable):
             raise self.failure(sentences.FULL, "no memory", 503)
         StudentServer._starting += 1
         try:
-            return await self.start_for(await aside(self._ensure_account))
+            async with StudentServer._turns:
+                return await self.start_for(await aside(self._ensure_account))
         except UstodError as error:
             self.log.error("No server for %s: %s", self.user.name, error)
             raise SpawnException(str(error), reason="account", status_code=500) from None

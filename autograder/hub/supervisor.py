@@ -205,7 +205,8 @@ def running(lab: Lab) -> Running | None:
     try:
         pid, began = (lab.storage.run / "supervisor.pid").read_text().split()
         process = psutil.Process(int(pid))
-        return Running(int(pid)) if f"{process.create_time():.2f}" == began else None
+        found = Running(int(pid))
+        return found if f"{process.create_time():.2f}" == began and not found.ended() else None
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
 

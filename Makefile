@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup server test test-slow test-all development lint demo verify attacks fuzz bench bench-course lock clean
+.PHONY: help lab setup server test test-slow test-all development lint demo verify attacks fuzz bench bench-course bench-lab lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -57,6 +57,9 @@ bench: development ## how fast grading is, beside stock nbgrader and otter; a ta
 
 bench-course: development ## what the models of the course reach, and in what time; a table and a plot in build/bench-course
 	@PYTHONPATH=.:tests .venv/bin/python -P -m benchmarks.lessons $(ARGS)
+
+bench-lab: development ## a lab server beside stock JupyterHub: time, memory, bytes; a table in build/bench-lab (as root, long)
+	@PYTHONPATH=.:tests .venv/bin/python -P -m benchmarks.lab $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

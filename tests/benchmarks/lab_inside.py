@@ -281,11 +281,13 @@ def memory(setting: Setting, counts: Sequence[int], found: Samples, say: Callabl
             log_in(seat, setting.secret())
         together(seats, enter)
         taken.setdefault("idle", []).append(snapshot(setting, seats))
+        say(f"{setting.name}: idle, {taken['idle'][-1]}")
         for states in KERNELS:
             kernels = together(seats, lambda seat: seat.start_kernel(setting.kernel))
             for state, code in states:
                 _run_all(seats, kernels, code, found, state)
                 taken.setdefault(state, []).append(snapshot(setting, seats))
+                say(f"{setting.name}: {state}, {taken[state][-1]}")
             for seat, kernel in zip(seats, kernels, strict=True):
                 seat.ask("DELETE", seat.path(f"api/kernels/{kernel}"))
         leave(setting, seats)

@@ -12,9 +12,18 @@ from hub.island import INSIDE, run
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> IslandFile | None:
     """Outside, one test stands for all that an island's file holds; inside, the file is an ordinary module."""
-    if file_path.name.startswith("island_") and file_path.suffix == ".py" and not INSIDE:
+    if _is_outside(file_path) and not parent.session.isinitpath(file_path):
         return IslandFile.from_parent(parent, path=file_path)
     return None
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> IslandFile | None:
+    """The same for a file that is named on the command line, of which pytest itself makes a module."""
+    return IslandFile.from_parent(parent, path=module_path) if _is_outside(module_path) else None
+
+
+def _is_outside(path: Path) -> bool:
+    return path.name.startswith("island_") and path.suffix == ".py" and not INSIDE
 
 
 class IslandFile(pytest.File):

@@ -12,6 +12,7 @@ from tornado import web
 
 from autograder.errors import UstodError
 from autograder.hub.lab import Lab, read_lab
+from autograder.hub.programs import lab_file
 from autograder.hub.rights import APPLY_SCOPE, INSTRUCTORS, STUDENTS, groups, roles, services
 
 
@@ -22,8 +23,6 @@ class ApplyHandler(ServiceAPIHandler):  # type: ignore[misc]
         """Answer with what changed, in numbers."""
         if APPLY_SCOPE not in self.parsed_scopes:
             raise web.HTTPError(403, "Only the lab's own commands may do this.")
-        from autograder.hub.programs import lab_file
-
         try:
             lab = read_lab(lab_file())
         except UstodError as error:
@@ -45,8 +44,9 @@ async def apply(handler: ApplyHandler, lab: Lab) -> dict[str, int]:
     ended = _end_memberships(app, wanted)
     if lab.login.kind != "roster":
         app.authenticator.allowed_users = set(lab.people)
-    added = await _add_services(handler, services(lab))
-    removed = await _remove_services(handler, {one["name"] for one in services(lab)})
+    specs = services(lab)
+    added = await _add_services(handler, specs)
+    removed = await _remove_services(handler, {spec["name"] for spec in specs})
     app.load_roles = roles(lab)
     await app.init_role_creation()
     await app.init_role_assignment()

@@ -11,7 +11,7 @@ from autograder.hub.authority import AuthorityHandler, ca_certificate
 from autograder.hub.current import CurrentLab
 from autograder.hub.lab import Lab
 from autograder.hub.programs import PROXY_ACCOUNT, WARM_SOCKET
-from autograder.hub.rights import CUSTOM_SCOPES, groups, roles, services
+from autograder.hub.rights import CUSTOM_SCOPES, SERVER_SCOPES, groups, roles, services
 from autograder.hub.systemd import systemd_config
 from autograder.hub.warm import kernelspec, shared
 from autograder.hub.words import TEMPLATES, page_words
@@ -73,7 +73,7 @@ def _hub(c: Any, lab: Lab) -> None:
 
 def _people(c: Any, lab: Lab) -> None:
     login = lab.login
-    c.JupyterHub.authenticator_class = login.class_name or AUTHENTICATORS[login.kind]
+    c.JupyterHub.authenticator_class = authenticator_class(lab)
     # Who may log in stands in lab.toml and its class lists, whoever says who they are.
     if login.kind == "roster":
         c.RosterAuthenticator.accounts = str(lab.storage.hub / "accounts.sqlite")
@@ -83,7 +83,12 @@ def _people(c: Any, lab: Lab) -> None:
         c.Authenticator.allowed_users = set(lab.people)
     for name, value in login.settings.items():
         section, _, trait = name.rpartition(".")
-        c[section or (login.class_name or AUTHENTICATORS[login.kind]).rpartition(".")[2]][trait] = value
+        c[section or authenticator_class(lab).rpartition(".")[2]][trait] = value
+
+
+def authenticator_class(lab: Lab) -> str:
+    """What JupyterHub asks who somebody is."""
+    return lab.login.class_name or AUTHENTICATORS[lab.login.kind]
 
 
 def _servers(c: Any, lab: Lab) -> None:
@@ -96,13 +101,7 @@ def _servers(c: Any, lab: Lab) -> None:
     c.Spawner.http_timeout = 120
     c.Spawner.start_timeout = 900  # waiting for one's turn included
     c.Spawner.default_url = "/lab"
-    c.Spawner.server_token_scopes = [
-        "users:activity!user",
-        "access:servers!user",
-        "access:services!service=exchange",
-        "read:users:name!user",
-        "read:users:groups!user",
-    ]
+    c.Spawner.server_token_scopes = list(SERVER_SCOPES)
     c.Spawner.environment = student_environment(lab)
 
 

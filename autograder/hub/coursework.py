@@ -14,9 +14,21 @@ from autograder.authoring.build import build_course, write_config
 from autograder.authoring.unit import find_units, read_unit
 from autograder.environment import put_own_programs_on_path
 from autograder.errors import UstodError
+from autograder.hub.lab import Course, Lab
 
 #: The longest that a cell of a submission may run in a course that begins without units, in seconds.
 CELL_SECONDS = 120
+
+
+def order_for(lab: Lab, course: Course, folder: Path) -> dict[str, Any]:
+    """What `fill` is to do for `course`, whose directory is `folder`."""
+    return {
+        "folder": str(folder),
+        "name": course.name,
+        "language": course.language or lab.languages[0],
+        "units": course.units,
+        "students": [[one.id, one.name, one.email] for one in lab.rosters[course.name]],
+    }
 
 
 def fill(order: dict[str, Any]) -> None:

@@ -9,20 +9,20 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from traitlets.config import Config
 
 from autograder.errors import UstodError
 from autograder.files import write_bytes, write_text
-from autograder.hub.accounts import Accounts
 from autograder.hub.authority import certificate_files
+from autograder.hub.coursework import order_for
 from autograder.hub.lab import Course, Lab
 from autograder.hub.machine import ensure_account, ensure_system_account
 from autograder.hub.nbgrader import configure_instructor
-from autograder.hub.programs import EXCHANGE_ACCOUNT, PROXY_ACCOUNT, base_environment, proxy_folder
-from autograder.hub.slips import write_slips
+from autograder.hub.programs import EXCHANGE_ACCOUNT, PROXY_ACCOUNT, Program, base_environment, proxy_folder
+from autograder.hub.server_config import behind_a_poor_link
+from autograder.hub.slips import enrol_with_slips
 
 
 @dataclass
@@ -57,7 +57,7 @@ def prepare(lab: Lab) -> Prepared:
         for person in lab.people:
             ensure_account(lab.account(person), lab.storage.homes / person)
     if lab.login.kind == "roster":
-        _enrol(lab, done)
+        done.slips, done.newcomers = enrol_with_slips(lab, lab.storage.hub)
     return done
 
 
@@ -105,10 +105,7 @@ def _write_grader_settings(lab: Lab) -> None:
     folder.mkdir(exist_ok=True)
     settings, server = Config(), Config()
     configure_instructor(settings)
-    server.ServerApp.tornado_settings = {"compress_response": True}
-    server.LabApp.news_url = None
-    server.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
-    server.LabApp.extension_manager = "readonly"
+    behind_a_poor_link(server)
     write_text(folder / "nbgrader_config.json", json.dumps(settings, indent=1) + "\n")
     write_text(folder / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
 
@@ -143,32 +140,19 @@ def _make_course(lab: Lab, course: Course) -> bool:
     folder = lab.storage.courses / course.name
     new = not (folder / "nbgrader_config.py").exists()
     account = ensure_account(course.account, folder)
-    order = {
-        "folder": str(folder),
-        "name": course.name,
-        "language": course.language or lab.languages[0],
-        "units": course.units,
-        "students": [[one.id, one.name, one.email] for one in lab.rosters[course.name]],
-    }
-    command = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups", "--no-new-privs"]
-    command += [sys.executable, "-P", "-m", "autograder.hub.coursework"]
+    order = order_for(lab, course, folder)
+    build = Program("coursework", [sys.executable, "-P", "-m", "autograder.hub.coursework"], account=account.pw_name)
     environment = {**base_environment(), "HOME": str(folder), "USER": course.account}
     done = subprocess.run(
-        command, input=json.dumps(order), env=environment, cwd=folder, text=True, capture_output=True, umask=0o077
+        build.started_as,
+        input=json.dumps(order),
+        env=environment,
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        umask=0o077,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         raise UstodError(f"The course {course.name} could not be made in {folder}: {last}")
     return new
-
-
-def _enrol(lab: Lab, done: Prepared) -> None:
-    accounts = Accounts(lab.storage.hub / "accounts.sqlite")
-    codes = accounts.enrol(lab.people)
-    if not codes:
-        return
-    folder = lab.storage.hub / "slips"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    done.slips = folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.html"
-    done.newcomers = sorted(codes)
-    write_slips(lab, codes, done.slips)

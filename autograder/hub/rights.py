@@ -15,6 +15,15 @@ CONTROL = "ustod-control"
 APPLY_SCOPE = "custom:ustod:apply"
 CUSTOM_SCOPES = {APPLY_SCOPE: {"description": "Apply a changed lab.toml to the running hub"}}
 
+#: What the token in a student's server is good for: that server itself, and handing in.
+SERVER_SCOPES = [
+    "users:activity!user",
+    "access:servers!user",
+    f"access:services!service={EXCHANGE}",
+    "read:users:name!user",
+    "read:users:groups!user",
+]
+
 #: What nbgrader asks of group names.
 STUDENTS, INSTRUCTORS = "nbgrader-", "formgrade-"
 

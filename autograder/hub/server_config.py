@@ -45,7 +45,6 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     c = Config()
     c.ServerApp.shutdown_no_activity_timeout = int(idle)
     c.ServerApp.jpserver_extensions = dict.fromkeys(UNUSED, False)
-    c.ServerApp.tornado_settings = {"compress_response": True}
     c.ServerApp.contents_manager_class = "autograder.hub.contents.WholeFiles"
     c.ServerApp.max_body_size = int(lab.limits.upload)
     c.ServerApp.log_level = "WARN"
@@ -55,10 +54,16 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     c.MappingKernelManager.cull_connected = True
     c.TerminalManager.cull_inactive_timeout = TERMINAL_IDLE
     c.TerminalManager.cull_interval = 300
+    behind_a_poor_link(c)
+    return c
+
+
+def behind_a_poor_link(c: Config) -> None:
+    """What every JupyterLab of a lab is told by `c`: send little to browsers, and ask the Internet for nothing."""
+    c.ServerApp.tornado_settings = {"compress_response": True}
     c.LabApp.news_url = None
     c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
     c.LabApp.extension_manager = "readonly"  # the other one asks the Internet for what there is
-    return c
 
 
 def interface_defaults(lab: Lab, language: str) -> dict[str, dict[str, object]]:

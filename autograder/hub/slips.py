@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
 from autograder.files import write_text
+from autograder.hub.accounts import Accounts
 from autograder.hub.lab import Lab
 from autograder.hub.roster import Person
 from autograder.hub.words import words
@@ -51,6 +53,25 @@ _SLIP = """<div class="slip" lang="{language}">
 </dl>
 <p class="how">{how}</p>
 </div>"""
+
+
+def enrol_with_slips(lab: Lab, folder: Path) -> tuple[Path | None, list[str]]:
+    """Give everybody new on the class lists a first-login code.
+
+    Args:
+        lab: whose.
+        folder: where its accounts are kept; the slips go beside them.
+
+    Returns:
+        The page of slips, None if nobody is new; and who is new.
+    """
+    codes = Accounts(folder / "accounts.sqlite").enrol(lab.people)
+    if not codes:
+        return None, []
+    page = folder / "slips" / f"{datetime.now():%Y-%m-%d-%H%M%S}.html"
+    page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_slips(lab, codes, page)
+    return page, sorted(codes)
 
 
 def write_slips(lab: Lab, codes: Mapping[str, str], path: Path) -> None:

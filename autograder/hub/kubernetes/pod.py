@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +48,9 @@ def choose_by_group(c: Any) -> None:
 
 def enrol(lab: Lab) -> None:
     """Give everybody new on the class lists a first-login code, and print the codes on slips beside the database."""
-    from autograder.hub.accounts import Accounts
-    from autograder.hub.slips import write_slips
+    from autograder.hub.slips import enrol_with_slips
 
-    codes = Accounts(Path(ROOT / "hub" / "accounts.sqlite")).enrol(lab.people)
-    if codes:
-        folder = Path(ROOT / "hub" / "slips")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_slips(lab, codes, folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.html")
+    enrol_with_slips(lab, Path(ROOT / "hub"))
 
 
 def make_course(name: str) -> None:
@@ -65,19 +59,10 @@ def make_course(name: str) -> None:
     Raises:
         UstodError: if the lab has no such course.
     """
-    from autograder.hub.coursework import fill
+    from autograder.hub.coursework import fill, order_for
 
     lab = _lab()
-    course = lab.course(name)
-    fill(
-        {
-            "folder": str(ROOT / "courses" / name),
-            "name": name,
-            "language": course.language or lab.languages[0],
-            "units": course.units,
-            "students": [[one.id, one.name, one.email] for one in lab.rosters[name]],
-        }
-    )
+    fill(order_for(lab, lab.course(name), Path(ROOT / "courses" / name)))
 
 
 def _lab() -> Lab:

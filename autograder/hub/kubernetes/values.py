@@ -10,32 +10,10 @@ from typing import Any
 
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
+from autograder.hub.config import HEADERS, authenticator_class
 from autograder.hub.kubernetes import names
 from autograder.hub.lab import Lab
-from autograder.hub.rights import CONTROL, EXCHANGE, roles
-
-AUTHENTICATORS = {
-    "roster": "autograder.hub.authenticator.RosterAuthenticator",
-    "lti": "ltiauthenticator.lti13.auth.LTI13Authenticator",
-    "oauth": "oauthenticator.generic.GenericOAuthenticator",
-}
-
-#: What the token in a student's server is good for beside that server itself: handing in.
-SERVER_SCOPES = [
-    "users:activity!user",
-    "access:servers!user",
-    f"access:services!service={EXCHANGE}",
-    "read:users:name!user",
-    "read:users:groups!user",
-]
-
-#: Sent with every page of the hub. Pages of the lab are shown in no other site's frame.
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+from autograder.hub.rights import CONTROL, EXCHANGE, SERVER_SCOPES, roles
 
 #: Names of the two sizes of server.
 PLAIN = {"tg": "Муқаррарӣ", "ru": "Обычный", "en": "Plain"}
@@ -94,7 +72,7 @@ def authenticator(lab: Lab) -> str:
             f'{lab.path} says login.kind = "pam", but pods have no accounts of a machine; '
             'for Kubernetes choose "roster", "lti" or "oauth".'
         )
-    return lab.login.class_name or AUTHENTICATORS[lab.login.kind]
+    return authenticator_class(lab)
 
 
 def login_settings(lab: Lab, *, secret: bool) -> dict[str, JSON]:

@@ -55,8 +55,7 @@ def _hub(c: Any, lab: Lab) -> None:
     hub.extra_handlers = [(r"/api/lab", ApplyHandler)]
     if lab.tls.mode == "local-ca":
         hub.extra_handlers.append((r"/ca.crt", AuthorityHandler, {"path": ca_certificate(lab)}))
-    hub.template_paths = [str(TEMPLATES)]
-    hub.template_vars = {"lab_name": lab.name, **page_words(lambda user: lab.languages[0])}
+    our_pages(c, lab)
     hub.tornado_settings = {"compress_response": True, "headers": dict(HEADERS)}
     hub.trust_user_provided_tokens = True  # ours are 32 random bytes; a slow hash at each request would gain nothing
     hub.concurrent_spawn_limit = 0  # a class that logs in at once is kept waiting by the spawner, not sent away
@@ -69,6 +68,12 @@ def _hub(c: Any, lab: Lab) -> None:
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = state.url(lab, state.PROXY)
     c.ConfigurableHTTPProxy.auth_token = state.secret(lab, "proxy")
+
+
+def our_pages(c: Any, lab: Lab) -> None:
+    """Let the hub show our pages, and know the words in them, however people log in."""
+    c.JupyterHub.template_paths = [str(TEMPLATES)]
+    c.JupyterHub.template_vars = {"lab_name": lab.name, **page_words(lambda user: lab.languages[0])}
 
 
 def _people(c: Any, lab: Lab) -> None:

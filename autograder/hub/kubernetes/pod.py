@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import UstodError
+from autograder.hub.config import our_pages
 from autograder.hub.kubernetes.names import ROOT
 from autograder.hub.lab import Lab, read_lab
 from autograder.hub.rights import INSTRUCTORS, groups
@@ -20,7 +21,7 @@ def configure(c: Any) -> None:
     """Finish the hub's configuration `c`, which the chart has filled from the values, with what the class lists say."""
     lab = _lab()
     c.JupyterHub.load_groups = groups(lab)
-    c.JupyterHub.template_paths = [str(Path(__file__).parent.parent / "templates")]
+    our_pages(c, lab)
     # Who may log in stands in lab.toml and its class lists, whoever says who they are.
     if lab.login.kind == "roster":
         c.RosterAuthenticator.accounts = str(ROOT / "hub" / "accounts.sqlite")

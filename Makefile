@@ -26,7 +26,7 @@ development: ## setup, with what tests and linters need
 
 test: development lint ## set up, fetch data and models, and run the tests (minutes)
 	@.venv/bin/ustod assets fetch
-	$(TESTS) -m "not slow" $(ARGS)
+	$(TESTS) -m "not slow" --hypothesis-profile repeatable $(ARGS)
 
 test-slow: development ## the long tests: every unit through its gate, killed and resumed grading, browsers
 	@.venv/bin/ustod assets fetch

@@ -26,7 +26,7 @@ LARGEST_SECRET = (1 << 20) - 1024
 
 #: What every reader of YAML takes for text. Helm, kubectl and PyYAML differ about `1e3`, `0o17`, `089`, `y` and
 #: `12:30`, so all else is quoted.
-PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/-]*([ .:@!=+][A-Za-z0-9_/-]+)*")
+PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/-]*([ .:@!=+][A-Za-z0-9_/-]+)*")
 WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 

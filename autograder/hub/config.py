@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from autograder.hub import state
@@ -10,9 +9,9 @@ from autograder.hub.apply import ApplyHandler
 from autograder.hub.authority import AuthorityHandler, ca_certificate
 from autograder.hub.current import CurrentLab
 from autograder.hub.lab import Lab
-from autograder.hub.programs import PROXY_ACCOUNT, WARM_SOCKET
+from autograder.hub.programs import PROXY_ACCOUNT, WARM_KERNELS, WARM_SERVERS, has_warm_servers
 from autograder.hub.rights import CUSTOM_SCOPES, SERVER_SCOPES, groups, roles, services
-from autograder.hub.systemd import systemd_config
+from autograder.hub.systemd import runs_systemd, systemd_config
 from autograder.hub.warm import kernelspec, shared
 from autograder.hub.words import TEMPLATES, page_words
 
@@ -103,6 +102,8 @@ def _servers(c: Any, lab: Lab) -> None:
         systemd_config(c, lab)
     else:
         c.JupyterHub.spawner_class = "autograder.hub.spawner.LabSpawner"
+        if has_warm_servers(lab):
+            c.LabSpawner.warm_socket = str(lab.storage.run / WARM_SERVERS)
     c.Spawner.http_timeout = 120
     c.Spawner.start_timeout = 900  # waiting for one's turn included
     c.Spawner.default_url = "/lab"
@@ -115,11 +116,6 @@ def student_environment(lab: Lab) -> dict[str, str]:
     variables = shared.variables(lab.storage.models)
     variables["USTOD_EXCHANGE_URL"] = f"{state.url(lab, state.EXCHANGE)}/services/exchange/"
     if lab.spawner.warm_kernels:
-        variables[kernelspec.SOCKET] = str(lab.storage.run / WARM_SOCKET)
+        variables[kernelspec.SOCKET] = str(lab.storage.run / WARM_KERNELS)
         variables["JUPYTER_PATH"] = str(kernelspec.FOLDER)
     return variables
-
-
-def runs_systemd(lab: Lab) -> bool:
-    """Whether systemd is to start the students' servers of `lab`."""
-    return lab.spawner.kind == "systemd" or (lab.spawner.kind == "auto" and Path("/run/systemd/system").is_dir())

@@ -175,10 +175,14 @@ class Limits(Section):
 
 
 class Spawner(Section):
-    """How students' servers are started: by systemd where it runs, otherwise by the hub itself."""
+    """How students' servers are started: by systemd where it runs, otherwise by the hub itself.
+
+    Warm servers and kernels are forked from a process that has imported what they need. Systemd's servers never are.
+    """
 
     kind: Literal["auto", "local", "systemd"] = "auto"
     warm_kernels: bool = True
+    warm_servers: bool = True
     autosave_seconds: Annotated[int, Field(ge=5)] = 20
 
 

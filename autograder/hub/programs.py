@@ -15,12 +15,13 @@ from autograder.errors import UstodError
 from autograder.hub import state
 from autograder.hub.lab import Course, Lab
 from autograder.hub.rights import EXCHANGE
+from autograder.hub.systemd import runs_systemd
 
 #: The environment variable that names ``lab.toml`` to the lab's own programs.
 LAB = "USTOD_LAB"
 
-#: In the lab's folder for sockets: who connects gets a warm kernel.
-WARM_SOCKET = "warm.sock"
+#: In the lab's folder for sockets: who connects gets a warm kernel; the hub, a student's server.
+WARM_KERNELS, WARM_SERVERS = "warm.sock", "servers.sock"
 
 PROXY_ACCOUNT, EXCHANGE_ACCOUNT = "ustod-proxy", "ustod-exchange"
 
@@ -70,7 +71,9 @@ def programs(lab: Lab) -> list[Program]:
     """
     found = [_proxy(lab), _hub(lab), _exchange(lab)]
     if lab.spawner.warm_kernels:
-        found.append(_warm_kernels(lab))
+        found.append(_warm(lab, "kernels", WARM_KERNELS))
+    if has_warm_servers(lab):
+        found.append(_warm(lab, "servers", WARM_SERVERS))
     return [*found, *(_formgrader(lab, course) for course in lab.courses)]
 
 
@@ -121,11 +124,16 @@ def _exchange(lab: Lab) -> Program:
     return Program("exchange", command, environment, EXCHANGE_ACCOUNT, low_port=True, folder=lab.storage.exchange)
 
 
-def _warm_kernels(lab: Lab) -> Program:
-    command = [sys.executable, "-P", "-m", "autograder.hub.warm", "--socket", str(lab.storage.run / WARM_SOCKET)]
+def has_warm_servers(lab: Lab) -> bool:
+    """Whether students' servers are forked from one process: where the hub itself starts them, and is told no other."""
+    return lab.spawner.warm_servers and not runs_systemd(lab)
+
+
+def _warm(lab: Lab, kind: str, name: str) -> Program:
+    command = [sys.executable, "-P", "-m", "autograder.hub.warm", kind, "--socket", str(lab.storage.run / name)]
     if lab.login.kind == "pam":
         command.append("--any-user")  # whose accounts have whatever names they have
-    return Program("warm-kernels", command, base_environment())
+    return Program(f"warm-{kind}", command, base_environment())
 
 
 def _formgrader(lab: Lab, course: Course) -> Program:

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from jupyterhub.utils import random_port
 from tornado.ioloop import IOLoop
-from traitlets import Integer, default
+from traitlets import Instance, Integer, Unicode, default
 
 from autograder.hub import machine, sentences
 from autograder.hub.reserve import Reserve, Student, account_pids, kill_account
 from autograder.hub.sockets import listeners
 from autograder.hub.student_process import Descent, append_to_log, end_largest, runs
 from autograder.hub.student_server import LOG, TEMPORARY, StudentServer, aside
+from autograder.hub.warm.client import Refused, WarmProcess
 from autograder.kernel import tree
 from autograder.kernel.limits import MIB
 
@@ -32,6 +33,8 @@ PORTS_TO_TRY = 3
 class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
     """Starts the server of a student of the lab, and ends it with all that was started in it."""
 
+    warm_socket = Unicode(help="Of the process that warm servers are forked from; none without.").tag(config=True)
+    proc = Instance(object, allow_none=True)  # of `subprocess.Popen`'s methods, whatever it is
     started = Integer(0, help="When the server began, in clock ticks since the machine did: pids come again.")
 
     _said_no_groups: ClassVar[bool] = False
@@ -59,7 +62,7 @@ class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
         for left in reversed(range(PORTS_TO_TRY)):
             await self._end_everything()  # what a hub that was killed while it started a server knows nothing of
             self.port = chosen or random_port()
-            self._run(account)
+            await aside(self._run, account)
             try:
                 await self._is_listening(account)
             except SpawnException as error:
@@ -85,15 +88,26 @@ class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
             processes=self.lab.limits.processes,
             file_size=int(self.lab.limits.file_size),
         )
-        self.proc = subprocess.Popen(
+        env = self.get_env()
+        self.proc = self._run_warm(descent, env) or subprocess.Popen(
             [*self.cmd, *self.get_args()],
-            env=self.get_env(),
+            env=env,
             preexec_fn=descent,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
         )
         self.pid = self.proc.pid
         self.started = tree.start_time(self.pid) or 0
+
+    def _run_warm(self, descent: Descent, env: dict[str, str]) -> WarmProcess | None:
+        if not self.warm_socket:
+            return None
+        try:
+            order = {"descent": descent.as_order(), "env": env, "argv": self.get_args()}
+            return WarmProcess(self.warm_socket, order)
+        except Refused as error:
+            self.log.warning("The server of %s starts cold, since no warm one can be had: %s.", self.user.name, error)
+            return None
 
     async def _is_listening(self, account: pwd.struct_passwd) -> None:
         while not (uids := listeners(self.port)):

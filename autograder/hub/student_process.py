@@ -9,6 +9,7 @@ import resource
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from autograder.hub.reserve import Student, account_pids
 from autograder.kernel import linux, tree
@@ -22,7 +23,7 @@ OPEN_FILES = 4096
 
 @dataclass(frozen=True)
 class Descent:
-    """From root to a student, called between fork and exec.
+    """From root to a student, called after the fork, before anything of the student's runs.
 
     Attributes:
         account: whose process it becomes.
@@ -41,6 +42,22 @@ class Descent:
     group: Student | None
     processes: int
     file_size: int
+
+    @classmethod
+    def of(cls, order: dict[str, Any]) -> Self:
+        """What `as_order` was called for.
+
+        Raises:
+            KeyError: if the account is not there any more.
+        """
+        group = order["group"] and Student({name: Path(folder) for name, folder in order["group"].items()})
+        account, home = pwd.getpwnam(order["account"]), Path(order["home"])
+        return cls(**{**order, "account": account, "home": home, "group": group})
+
+    def as_order(self) -> dict[str, Any]:
+        """The same as plain data, for the process that warm servers are forked from."""
+        group = self.group and {name: str(folder) for name, folder in self.group.folders.items()}
+        return {**vars(self), "account": self.account.pw_name, "home": str(self.home), "group": group}
 
     def __call__(self) -> None:
         """Raises OSError if a step fails; then nothing is run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from autograder.hub.lab import PREFIX, Lab
@@ -10,6 +11,11 @@ from autograder.hub.student_process import OOM_SCORE, OPEN_FILES
 
 #: All students' units are in this slice. Its limits are the reserve.
 SLICE = "ustod-students.slice"
+
+
+def runs_systemd(lab: Lab) -> bool:
+    """Whether systemd is to start the students' servers of `lab`."""
+    return lab.spawner.kind == "systemd" or (lab.spawner.kind == "auto" and Path("/run/systemd/system").is_dir())
 
 
 def systemd_config(c: Any, lab: Lab) -> None:

@@ -27,6 +27,7 @@ from autograder.hub.exchange.bundle import Reader
 from autograder.hub.exchange.receipts import Receipt, Seal, verify_receipt
 from autograder.hub.exchange.store import pieces_of
 from autograder.hub.supervisor import running
+from autograder.hub.warm.servers import NAME as SERVER
 
 pytestmark = pytest.mark.slow
 
@@ -340,7 +341,8 @@ def kernels_go_on(lab: WholeLab, kernels: list[str]) -> None:
         ("hub", "-m jupyterhub"),
         ("proxy", "configurable-http-proxy"),
         ("exchange", "autograder.hub.exchange.service"),
-        ("warm-kernels", "autograder.hub.warm"),
+        ("warm-kernels", "autograder.hub.warm kernels"),
+        ("warm-servers", "autograder.hub.warm servers"),
     ],
 )
 def test_a_program_of_the_lab_is_killed_and_comes_back_by_itself(lab: WholeLab, name: str, words: str) -> None:
@@ -350,9 +352,9 @@ def test_a_program_of_the_lab_is_killed_and_comes_back_by_itself(lab: WholeLab, 
 
 
 def test_kernels_are_warm_again_after_the_daemon_was_killed(lab: WholeLab) -> None:
-    before = program(lab, "autograder.hub.warm")
+    before = program(lab, "autograder.hub.warm kernels")
     kill(before)
-    wait_for(lambda: program_or_none(lab, "autograder.hub.warm") not in (None, before))
+    wait_for(lambda: program_or_none(lab, "autograder.hub.warm kernels") not in (None, before))
     seat = lab.seats[0]
 
     def is_warm() -> bool:
@@ -376,8 +378,8 @@ def test_students_servers_are_killed_and_start_again(lab: WholeLab) -> None:
     def kill_servers() -> None:
         for name in random.sample(lab.ids, max(1, COUNT // 3)):
             account = lab.lab.account(name)
-            for process in psutil.process_iter(["username", "cmdline"]):
-                if process.info["username"] == account and "autograder.hub.single_user" in process.info["cmdline"]:
+            for process in psutil.process_iter(["username", "name"]):
+                if (process.info["username"], process.info["name"]) == (account, SERVER):
                     kill(process)
 
     kill_often(lab, "kill-servers", kill_servers)

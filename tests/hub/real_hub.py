@@ -57,6 +57,9 @@ c.JupyterHub.load_roles = [{{"name": "test", "services": ["test"], "scopes": ["a
     "tokens", "admin:server_state", "list:users"]}}]
 """
 
+#: Of the process that warm servers are forked from.
+SERVERS = "/run/servers.sock"
+
 LAB = """
 [storage]
 root = "/srv/ustod"
@@ -100,14 +103,24 @@ def execute(url: str, token: str, code: str, *, wait: bool = True) -> str:
 class RealHub:
     """The hub on `machine`. Students' servers can be asked at `server`, with the test's token."""
 
-    def __init__(self, machine: PrivateMachine, limits: str = "", config: str = "") -> None:
+    def __init__(self, machine: PrivateMachine, limits: str = "", config: str = "", *, warm: bool = False) -> None:
         self.machine, self.port, self.token = machine, free_port(), secrets.token_hex()
         machine.run("mkdir", "-p", "-m", "755", "/srv/ustod/homes")
         machine.run("mkdir", "-p", "-m", "700", "/srv/ustod/hub")
         machine.path("/srv/lab.toml").write_text(LAB + limits)
         text = CONFIG.format(root=ROOT, proxy=free_port(), port=self.port, token=self.token)
-        machine.path("/srv/config.py").write_text(text + config)
+        warmth = f"c.LabSpawner.warm_socket = {SERVERS!r}\n" if warm else ""
+        machine.path("/srv/config.py").write_text(text + warmth + config)
+        self.servers = self._forks() if warm else None
         self.process: subprocess.Popen[str] | None = None
+
+    def _forks(self) -> subprocess.Popen[str]:
+        """The process that warm servers are forked from."""
+        command = [sys.executable, "-m", "autograder.hub.warm", "servers", "--socket", SERVERS]
+        process = self.machine.start(*command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert "served" in process.stdout.readline()
+        return process
 
     def up(self) -> None:
         log = self.machine.path("/srv/hub.log").open("a")

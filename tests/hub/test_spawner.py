@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,12 +13,18 @@ from pathlib import Path
 
 import pytest
 from hub.private import private_machine, until
-from hub.real_hub import RealHub, free_port
+from hub.real_hub import SERVERS, RealHub, free_port
 
+from autograder.environment import OFFLINE
 from autograder.hub.student_server import LOG
+from autograder.hub.warm.__main__ import FONTS
+from autograder.hub.warm.environment import KEPT
+from autograder.hub.warm.servers import NAME as SERVER
+from autograder.kernel.sandbox import STEADY
 
 pytestmark = pytest.mark.slow
 
+KNOCK = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(sys.argv[1])"
 LIMITS = """
 [limits]
 memory = "600 MiB"
@@ -31,10 +38,10 @@ DETACHED = "import subprocess; subprocess.run(['setsid', '-f', 'sleep', '600'])"
 
 
 @contextmanager
-def real_hub(setup: str = "true", config: str = "") -> Iterator[RealHub]:
+def real_hub(setup: str = "true", config: str = "", *, warm: bool = False) -> Iterator[RealHub]:
     with private_machine() as machine:
         machine.run("sh", "-c", setup)
-        hub = RealHub(machine, LIMITS, config)
+        hub = RealHub(machine, LIMITS, config, warm=warm)
         hub.up()
         try:
             yield hub
@@ -42,9 +49,9 @@ def real_hub(setup: str = "true", config: str = "") -> Iterator[RealHub]:
             hub.down()
 
 
-@pytest.fixture(scope="module")
-def hub() -> Iterator[RealHub]:
-    with real_hub() as hub:
+@pytest.fixture(scope="module", params=["warm", "cold"])
+def hub(request: pytest.FixtureRequest) -> Iterator[RealHub]:
+    with real_hub(warm=request.param == "warm") as hub:
         yield hub
 
 
@@ -71,7 +78,7 @@ def test_a_server_is_its_students_and_has_nothing_of_the_hubs(s1: RealHub) -> No
     status = dict(line.split(":\t", 1) for line in (server / "status").read_text().splitlines() if ":\t" in line)
     uid = s1.machine.run("id", "-u", "lab-s1").strip()
     groups = s1.machine.run("id", "-G", "lab-s1").split()
-    environment = dict(pair.split("=", 1) for pair in (server / "environ").read_text().split("\0") if pair)
+    environment = json.loads(s1.execute("s1", "import json, os; print(json.dumps({**os.environ}))"))
 
     assert status["Uid"].split() == [uid] * 4 and set(status["Groups"].split()) == set(groups)
     assert status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
@@ -90,6 +97,30 @@ def test_a_server_is_its_students_and_has_nothing_of_the_hubs(s1: RealHub) -> No
     assert not [path for path in opened if path.startswith("/srv/") and not path.startswith("/srv/ustod/homes/s1/")]
     session = (server / "stat").read_text().rpartition(") ")[2].split()[3]
     assert session == str(s1.state_of("s1")["pid"])
+
+
+def test_a_warm_server_knows_of_the_daemon_only_what_may_be_known(s1: RealHub) -> None:
+    """Linux shows the environment in which a process began, which for a warm one is the daemon's."""
+    began = (server_of(s1, "s1") / "environ").read_text()
+    is_warm = (server_of(s1, "s1") / "comm").read_text() == f"{SERVER}\n"
+    assert is_warm == (s1.servers is not None)
+    if is_warm:
+        assert {pair.partition("=")[0] for pair in began.split("\0")} <= {*KEPT, *STEADY, *OFFLINE, "HOME", FONTS, ""}
+        assert "Permission denied" in s1.machine.as_account("lab-s1", "python3", "-c", KNOCK, SERVERS, check=False)
+
+
+def test_a_server_starts_cold_while_there_is_no_daemon() -> None:
+    with real_hub(warm=True) as hub:
+        hub.launch("s1")
+        assert hub.servers is not None
+        hub.machine.run("pkill", "-KILL", "-u", "root", "-f", "autograder.hub.warm")
+        hub.servers.wait()
+        assert hub.execute("s1", "print(1)") == "1\n"  # what runs goes on
+        hub.launch("s2")
+        assert hub.execute("s2", "print(2)") == "2\n"
+        assert [(server_of(hub, name) / "comm").read_text().strip() == SERVER for name in ("s1", "s2")] == [True, False]
+        hub.stop("s1")
+        assert not hub.pids("s1")
 
 
 def test_limits_hold_for_kernels(s1: RealHub) -> None:

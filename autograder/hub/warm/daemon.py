@@ -1,6 +1,7 @@
-"""The process that all warm kernels of a server are forked from. It is root's, has one thread, and reads nothing.
+"""The process that all warm kernels, or all warm servers, of a lab are forked from.
 
-Whoever connects is named by Linux. A child is forked at once and becomes that user, and only then reads the order.
+It is root's, has one thread, and reads nothing: whoever connects is named by Linux, and a child is forked at once,
+which reads the order. What the child is, a `Service` says.
 """
 
 from __future__ import annotations
@@ -13,59 +14,27 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from autograder.errors import UstodError
-from autograder.hub.warm import kernel
-from autograder.hub.warm.account import PREFIXES, is_ordinary
 from autograder.hub.warm.peer import NotServed, owner
 from autograder.kernel import wire
 from autograder.kernel.child import close_all_but, reset_signals
 
-#: Kernels that one user may have at once, orders that are not yet read among them.
-MOST = 16
-#: Orders that one user may give at once, and seconds after which they may give another.
-BURST, PAUSE = 32, 1.0
-#: What the kernel needs beside what learners import: `environment` looks there.
-NEEDED = ("huggingface_hub.constants", "datasets.config", "transformers.dynamic_module_utils")
-#: Parts that libraries import only when they are first used, which for a small model is half of all its memory.
-PARTS = (
-    "transformers:AutoModelForCausalLM",
-    "transformers:AutoTokenizer",
-    "transformers:LlamaForCausalLM",
-    "transformers:BertModel",
-    "transformers:PreTrainedTokenizerFast",
-    "transformers:Trainer",
-    "transformers:pipeline",
-    "transformers.integrations.tensor_parallel:",
-    "sklearn.linear_model:",
-    "sklearn.feature_extraction.text:",
-    "sklearn.pipeline:",
-    "peft:LoraConfig",
-    "accelerate:Accelerator",
-)
 #: Connections that wait their turn; more wait in connect(2).
 BACKLOG = 256
 
 
-@dataclass
-class _User:
-    """How many orders a user may still give, as of the time `since`."""
+class Service(Protocol):
+    """What is forked, and for whom."""
 
-    left: float = BURST
-    since: float = field(default_factory=time.monotonic)
+    def admit(self, uid: int, children: int) -> None:
+        """Raises NotServed if the user `uid`, who has so many children at work, gets no other one now."""
 
-    def may_order(self) -> bool:
-        now = time.monotonic()
-        self.left = min(BURST, self.left + (now - self.since) / PAUSE)
-        self.since = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
+    def run(self, line: socket.socket) -> NoReturn:
+        """In the child, which is root's still: serve the one order of the client at the other end of `line`."""
 
 
 @dataclass(frozen=True)
@@ -75,23 +44,22 @@ class _Child:
 
 
 class Daemon:
-    """Forks kernels until it is told to end (SIGTERM), and tells each client how its kernel ended.
+    """Forks children until it is told to end (SIGTERM), and tells each client how its child ended.
 
     Args:
         listener: a listening socket, see `listen`.
-        prefixes: how the names of accounts begin that get kernels; none for any ordinary user.
+        service: what the children are.
     """
 
-    def __init__(self, listener: socket.socket, prefixes: Sequence[str] = PREFIXES) -> None:
+    def __init__(self, listener: socket.socket, service: Service) -> None:
         self._listener = listener
-        self._prefixes = prefixes
+        self._service = service
         self._children: dict[int, _Child] = {}
         self._lines: dict[int, _Child] = {}
-        self._users: dict[int, _User] = {}
         self._over = False
 
     def serve(self) -> None:
-        """Serve until SIGTERM. The kernels go on."""
+        """Serve until SIGTERM. The children go on."""
         bell, knocker = socket.socketpair()
         bell.setblocking(False)
         knocker.setblocking(False)
@@ -125,26 +93,17 @@ class Daemon:
         line.setblocking(False)
         try:
             uid, _ = owner(line)
-            self._admit(uid)
+            self._service.admit(uid, sum(child.uid == uid for child in self._children.values()))
             self._fork(uid, line)
         except (NotServed, OSError) as error:
             _refuse(line, error)
-
-    def _admit(self, uid: int) -> None:
-        """Raises NotServed if the user gets no child now."""
-        if not is_ordinary(uid):
-            raise NotServed("this user gets no kernels here")
-        if sum(child.uid == uid for child in self._children.values()) >= MOST:
-            raise NotServed(f"there are {MOST} kernels of this user already")
-        if not self._users.setdefault(uid, _User()).may_order():
-            raise NotServed("there were too many orders of this user in a short time")
 
     def _fork(self, uid: int, line: socket.socket) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            _be_child(line, self._prefixes)
+            _be_child(line, self._service)
         child = self._children[pid] = _Child(uid, line)
         self._lines[line.fileno()] = child
         self._poll.register(line, 0)
@@ -171,22 +130,22 @@ def _refuse(line: socket.socket, error: Exception) -> None:
     line.close()
 
 
-def _be_child(line: socket.socket, prefixes: Sequence[str]) -> NoReturn:
+def _be_child(line: socket.socket, service: Service) -> NoReturn:
     """Never returns into the daemon, whatever happens."""
     try:
         close_all_but([line.fileno()])
         reset_signals()
         os.setsid()
         os.umask(0o077)
-        kernel.run(line, prefixes)
+        service.run(line)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)
 
 
-def listen(path: Path) -> socket.socket:
-    """A socket at `path` that anybody may connect to, in place of what is there.
+def listen(path: Path, mode: int) -> socket.socket:
+    """A socket at `path` in place of what is there; `mode` says who may connect.
 
     Raises:
         UstodError: if there can be none, or its folder is one where others than root could put theirs in its place.
@@ -203,7 +162,7 @@ def listen(path: Path) -> socket.socket:
         new.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(str(new))
-        new.chmod(0o666)
+        new.chmod(mode)
         listener.listen(BACKLOG)
         new.rename(path)  # in one step: nobody meets a socket that nobody listens to
     except OSError as error:

@@ -10,7 +10,7 @@ import importlib
 import os
 import site
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def _is_path(value: object) -> bool:
     return issubclass(type(value), (str, Path)) and str(value).startswith(NO_HOME)
 
 
-def take_over(environment: dict[str, str], copies: list[Copy]) -> None:
+def take_over(environment: dict[str, str], copies: Sequence[Copy]) -> None:
     """Make `environment` that of this process, as if it had been started in it."""
     os.environ.clear()
     os.environ.update(environment)

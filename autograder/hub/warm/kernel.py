@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import gc
 import os
 import select
@@ -11,17 +9,16 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ipykernel.kernelapp import IPKernelApp
 
-from autograder.hub.warm import environment
+from autograder.hub.warm import child, environment
 from autograder.hub.warm.account import account, become, groups_of
 from autograder.hub.warm.peer import NotServed, Peer
-from autograder.kernel import linux, wire
+from autograder.kernel import wire
 from autograder.kernel.child import close_all_but, reseed
 from autograder.kernel.ipython import few_modules
 
@@ -31,33 +28,30 @@ PATIENCE = 10
 #: What `ps` shows: the command line is that of the daemon.
 NAME = "ustod-kernel"
 
-#: See `environment.find_copies`; set by the daemon before its first fork.
-copies: list[environment.Copy] = []
 
+def run(line: socket.socket, prefixes: Sequence[str], copies: Sequence[environment.Copy]) -> NoReturn:
+    """Serve the one order of the client at the other end of `line`, whom Linux names, and end.
 
-def run(line: socket.socket, prefixes: Sequence[str]) -> NoReturn:
-    """Serve the one order of the client at the other end of `line`, whom Linux names, and end."""
+    Args:
+        prefixes: how the names of accounts begin that get kernels; none for any ordinary user.
+        copies: see `environment.find_copies`.
+    """
     signal.alarm(PATIENCE)
     line.setblocking(True)
     try:
         peer = _become_client(line, prefixes)
     except (NotServed, OSError) as error:
-        _end_refused(line, error)
+        child.refuse(line, error)
     # From here on this is the user's process.
     try:
         order, files = wire.receive(line)
-        arguments = _prepare(order, files)
+        arguments = _prepare(order, files, copies)
     except Exception as error:  # whatever can be wrong with what somebody made up
-        _end_refused(line, error)
+        child.refuse(line, error)
     close_all_but([line.fileno(), peer.pidfd])
-    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # nothing is left that is not the user's: let them debug it
-    myself = os.pidfd_open(os.getpid())
-    with contextlib.suppress(OSError):  # then its server has ended, which will be noticed
-        wire.send(line, {"say": "started", "pid": os.getpid()}, [myself])
-    os.close(myself)
-    line.close()
+    child.start(line)
     signal.alarm(0)
-    _end(_serve(arguments, peer.pidfd))
+    child.run(lambda: _serve(arguments, peer.pidfd))
 
 
 def _become_client(line: socket.socket, prefixes: Sequence[str]) -> Peer:
@@ -70,7 +64,7 @@ def _become_client(line: socket.socket, prefixes: Sequence[str]) -> Peer:
     return peer
 
 
-def _prepare(order: dict[str, Any], files: list[int]) -> list[str]:
+def _prepare(order: dict[str, Any], files: list[int], copies: Sequence[environment.Copy]) -> list[str]:
     """Be as the order says, with the user's rights; the order may say anything. Returns the kernel's arguments."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard, fd in enumerate([nothing, *files[:2], nothing, nothing][:3]):
@@ -78,12 +72,6 @@ def _prepare(order: dict[str, Any], files: list[int]) -> list[str]:
     os.chdir(str(order["cwd"]))
     environment.take_over({str(name): str(text) for name, text in order["env"].items()}, copies)
     return [str(argument) for argument in order["argv"]]
-
-
-def _end_refused(line: socket.socket, error: Exception) -> NoReturn:
-    with contextlib.suppress(OSError):
-        wire.send(line, {"say": "refused", "why": f"{error}"[:500]})
-    os._exit(1)
 
 
 class KernelApp(IPKernelApp):
@@ -106,34 +94,14 @@ class KernelApp(IPKernelApp):
             super().init_kernel()  # type: ignore[no-untyped-call]
 
 
-def _serve(arguments: list[str], server: int) -> int:
-    code = 1
-    try:
-        reseed()
-        gc.enable()
-        sys.argv = ["ipykernel_launcher", *arguments]
-        app: Any = KernelApp.instance()
-        app.server = server
-        app.parent_handle = os.getppid()  # it has one, and need not tell how to end it
-        app.initialize(arguments)
-        if "ipywidgets" in sys.modules:  # it does this when it is imported, if there is a kernel by then
-            sys.modules["ipywidgets"].register_comm_target()
-        app.start()
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    return code
-
-
-def _end(code: int) -> NoReturn:
-    """End as Python does, but without going back through the frames of the daemon."""
-    with contextlib.suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code & 0xFF)
+def _serve(arguments: list[str], server: int) -> None:
+    reseed()
+    gc.enable()
+    sys.argv = ["ipykernel_launcher", *arguments]
+    app: Any = KernelApp.instance()
+    app.server = server
+    app.parent_handle = os.getppid()  # it has one, and need not tell how to end it
+    app.initialize(arguments)
+    if "ipywidgets" in sys.modules:  # it does this when it is imported, if there is a kernel by then
+        sys.modules["ipywidgets"].register_comm_target()
+    app.start()

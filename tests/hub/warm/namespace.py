@@ -128,7 +128,7 @@ class Daemon:
     """A daemon in the machine."""
 
     def __init__(self, machine: Machine, *arguments: str, env: dict[str, str] | None = None) -> None:
-        line = ["setsid", sys.executable, "-m", "autograder.hub.warm", "--socket", SOCKET, *arguments]
+        line = ["setsid", sys.executable, "-m", "autograder.hub.warm", "kernels", "--socket", SOCKET, *arguments]
         self.process = machine.start(*line, stdout=subprocess.PIPE, env=env or {})
         assert self.process.stdout is not None
         said = self.process.stdout.readline()

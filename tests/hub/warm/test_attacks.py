@@ -42,7 +42,7 @@ main(program)
 RAW = """
 import json, os, socket, struct, sys, time
 import msgpack
-from autograder.hub.warm.provisioner import Refused, WarmProcess
+from autograder.hub.warm.client import Refused, WarmProcess
 def order(**changed):
     path = "/home/" + os.environ["HOME"].rsplit("/", 1)[1]
     return {"argv": [], "env": dict(os.environ), "cwd": path} | changed

@@ -12,7 +12,8 @@ import pytest
 from hub.warm.namespace import SOCKET, Daemon, Machine
 
 from autograder.errors import UstodError
-from autograder.hub.warm.daemon import BURST, PAUSE, _User, listen
+from autograder.hub.warm.daemon import listen
+from autograder.hub.warm.kernels import BURST, PAUSE, _User
 
 #: Waits for a line before each step, so that the test can do something to the daemon meanwhile.
 STEPS = """
@@ -96,19 +97,21 @@ def test_a_user_may_give_many_orders_at_once_and_then_one_at_a_time(monkeypatch:
 def test_a_folder_that_others_may_write_in_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(UstodError, match="Others may write in"):
-        listen(tmp_path / "warm.sock")
+        listen(tmp_path / "warm.sock", 0o666)
 
 
 def test_what_a_killed_daemon_left_is_replaced(tmp_path: Path) -> None:
     for _ in range(2):
-        listener = listen(tmp_path / "warm.sock")
+        listener = listen(tmp_path / "warm.sock", 0o666)
         assert (tmp_path / "warm.sock").stat().st_mode & 0o777 == 0o666
         assert [path.name for path in tmp_path.iterdir()] == ["warm.sock"]
         listener.close()
 
 
 def test_only_root_can_start_it(machine: Machine) -> None:
-    process = machine.start("python", "-m", "autograder.hub.warm", "--socket", SOCKET, user="lab-a", stderr=-1)
+    process = machine.start(
+        "python", "-m", "autograder.hub.warm", "kernels", "--socket", SOCKET, user="lab-a", stderr=-1
+    )
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "run this as root" in err

@@ -34,7 +34,7 @@ class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
     """Starts the server of a student of the lab, and ends it with all that was started in it."""
 
     warm_socket = Unicode(help="Of the process that warm servers are forked from; none without.").tag(config=True)
-    proc = Instance(object, allow_none=True)  # of `subprocess.Popen`'s methods, whatever it is
+    proc: Any = Instance(object, allow_none=True)  # of `subprocess.Popen`'s methods, whatever it is
     started = Integer(0, help="When the server began, in clock ticks since the machine did: pids come again.")
 
     _said_no_groups: ClassVar[bool] = False
@@ -161,7 +161,7 @@ class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
         """Know of no server."""
         super().clear_state()
         self.started = 0
-        self.proc = None  # type: ignore[assignment]
+        self.proc = None
 
     def start_polling(self) -> None:
         """Hear of the server's end at once where Linux tells; look for it now and then in any case."""
@@ -186,7 +186,8 @@ class LabSpawner(StudentServer, LocalProcessSpawner):  # type: ignore[misc]
     def _status(self) -> int | None:
         """None while the server runs; 0 if an earlier hub started it, whose children's ends are not told to us."""
         if self.proc is not None:
-            return self.proc.poll()
+            code: int | None = self.proc.poll()
+            return code
         return None if self.pid and runs(self.pid, self.started) else 0
 
     async def _end_everything(self) -> None:

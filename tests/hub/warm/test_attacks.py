@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hub.warm.namespace import SOCKET, Daemon, Machine
 
-from autograder.hub.warm.daemon import MOST
+from autograder.hub.warm.kernels import MOST
 
 TOKEN = "token-of-the-other-student"
 

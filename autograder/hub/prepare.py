@@ -25,6 +25,10 @@ from autograder.hub.server_config import behind_a_poor_link
 from autograder.hub.slips import enrol_with_slips
 
 
+#: Bytes of the path ``storage.run``: a socket's path has 107, of which a kernel's needs the rest. See unix(7).
+LONGEST_RUN = 107 - len("/user/") - 25 - len("/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
+
+
 @dataclass
 class Prepared:
     """What `prepare` did that people should hear of: a page of slips for those who are new, courses that are new."""
@@ -70,6 +74,11 @@ def _close_lists(lab: Lab) -> None:
 
 def _make_folders(lab: Lab) -> None:
     storage = lab.storage
+    if (length := len(os.fsencode(storage.run))) > LONGEST_RUN:
+        raise UstodError(
+            f"The path {storage.run} of the folder for sockets has {length} bytes, and Linux takes no more than "
+            f"{LONGEST_RUN} here; name a shorter one as run under [storage] in {lab.path}."
+        )
     for folder, mode in (
         (storage.root, 0o711),
         (storage.hub, 0o700),

@@ -48,6 +48,8 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     c.ServerApp.contents_manager_class = "autograder.hub.contents.WholeFiles"
     c.ServerApp.max_body_size = int(lab.limits.upload)
     c.ServerApp.log_level = "WARN"
+    # Ports are chosen before they are taken, and now and then another's kernel takes one first. Files are one's own.
+    c.KernelManager.transport = "ipc"
     c.MappingKernelManager.cull_idle_timeout = int(idle)
     c.MappingKernelManager.cull_interval = max(1, min(60, int(idle) // 4))
     c.MappingKernelManager.cull_busy = False

@@ -108,6 +108,7 @@ class StudentServer(LoggingConfigurable):
     def get_env(self) -> dict[str, str]:
         """The whole environment of the server."""
         account, home = self.account, str(self.home)
+        runtime = str(self._runtime(account))
         threads = str(max(1, math.ceil(self.cpu_limit or 1)))  # more would only wait for each other
         return {
             **OFFLINE,
@@ -118,7 +119,8 @@ class StudentServer(LoggingConfigurable):
             "LOGNAME": account.pw_name,
             "SHELL": account.pw_shell or machine.SHELL,
             "TMPDIR": os.path.join(home, TEMPORARY),
-            "XDG_RUNTIME_DIR": str(self._runtime(account)),
+            "XDG_RUNTIME_DIR": runtime,
+            "JUPYTER_RUNTIME_DIR": runtime,  # where kernels' sockets are, whose paths must be short
             "JUPYTER_CONFIG_PATH": str(write_server_config(self.lab, self.language)),
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,

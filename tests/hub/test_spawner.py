@@ -89,7 +89,7 @@ def test_a_server_is_its_students_and_has_nothing_of_the_hubs(s1: RealHub) -> No
     assert environment["HF_HOME"] == "/srv/hf"
     assert not {"SECRET_OF_THE_HUB", "CONFIGPROXY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"} & environment.keys()
     for name in ("TMPDIR", "XDG_RUNTIME_DIR"):
-        assert s1.machine.run("stat", "-c", "%a %U", environment[name]) == "700 lab-s1\n"
+        assert s1.machine.run("stat", "-c", "%a %U", environment[name]) in ("700 lab-s1\n", "1700 lab-s1\n")
     assert int((server / "oom_score_adj").read_text()) > 0
     assert os.readlink(server / "fd/0") == "/dev/null"
     assert os.readlink(server / "fd/1") == os.readlink(server / "fd/2") == f"/srv/ustod/homes/s1/{LOG}"
@@ -121,6 +121,16 @@ def test_a_server_starts_cold_while_there_is_no_daemon() -> None:
         assert [(server_of(hub, name) / "comm").read_text().strip() == SERVER for name in ("s1", "s2")] == [True, False]
         hub.stop("s1")
         assert not hub.pids("s1")
+
+
+def test_kernels_listen_where_no_other_account_can_knock(s1: RealHub) -> None:
+    kernel = s1.kernel("s1")
+    assert s1.execute("s1", "print(1)", kernel) == "1\n"
+    folder = s1.machine.path("/run/ustod/user/s1")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert json.loads((folder / f"kernel-{kernel}.json").read_text())["transport"] == "ipc"
+    assert len([path for path in folder.iterdir() if path.is_socket() and kernel in path.name]) == 5
+    s1.server("s1", "DELETE", f"/kernels/{kernel}")
 
 
 def test_limits_hold_for_kernels(s1: RealHub) -> None:

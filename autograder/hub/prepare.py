@@ -24,7 +24,6 @@ from autograder.hub.programs import EXCHANGE_ACCOUNT, PROXY_ACCOUNT, Program, ba
 from autograder.hub.server_config import behind_a_poor_link
 from autograder.hub.slips import enrol_with_slips
 
-
 #: Bytes of the path ``storage.run``: a socket's path has 107, of which a kernel's needs the rest. See unix(7).
 LONGEST_RUN = 107 - len("/user/") - 25 - len("/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
 

@@ -90,6 +90,7 @@ def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, b
         f"--LabApp.default_url=/lab/tree/{first.relative_to(folder).as_posix()}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",  # the other one asks the Internet for what there is
         "--ServerApp.log_level=WARN",
     ]
     if not browser:

@@ -160,7 +160,7 @@ class _Merge:
         head = self.texts(
             "**The course has changed this exercise.** Your answer above is as you left it. The exercise now begins so:"
         )
-        return [_new_note(f"{head}\n\n```python\n{slot.course.source}\n```", name)]
+        return [_new_note(f"{head}\n\n````python\n{slot.course.source}\n````", name)]
 
     def _former(self) -> list[NotebookNode]:
         if not self._tail:
@@ -189,8 +189,7 @@ def _is_touched(slot: Slot) -> bool:
 
 def _follows(answer: str, stub: str) -> bool:
     """Whether `answer` has every line that `stub` gives; then there is nothing to tell."""
-    placeholders = STUB.split("\n")
-    given = {line.strip() for line in stub.split("\n")} - set(placeholders)
+    given = {line.strip() for line in stub.split("\n")} - {"", *STUB.split("\n")}
     return given <= {line.strip() for line in answer.split("\n")}
 
 

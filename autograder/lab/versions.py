@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from autograder.files import write_bytes
 
-#: Kept in the learner's folder; a version takes about ten kilobytes.
+#: Kept in the learner's folder; a version of a long unit takes twenty kilobytes.
 FOLDER = ".ustod-versions"
 
 

@@ -55,7 +55,7 @@ def lab(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
     folder: Annotated[Optional[Path], typer.Option("--dir", help="Where your notebooks are kept.")] = None,
 ) -> None:
-    """Open the course in JupyterLab. In notebooks that you have worked in, the text is brought up to date around it."""
+    """Open the course in JupyterLab. Its text is brought up to date; what you wrote in your notebooks stays."""
     from autograder.authoring.unit import find_units, read_unit
     from autograder.lab.jupyterlab import free_port, start, write_settings
     from autograder.lab.needs import missing_assets

@@ -55,7 +55,7 @@ def lab(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = True,
     folder: Annotated[Optional[Path], typer.Option("--dir", help="Where your notebooks are kept.")] = None,
 ) -> None:
-    """Open the course in JupyterLab. Notebooks that you have changed stay as they are."""
+    """Open the course in JupyterLab. Its text is brought up to date; what you wrote in your notebooks stays."""
     from autograder.authoring.unit import find_units, read_unit
     from autograder.lab.jupyterlab import free_port, start, write_settings
     from autograder.lab.needs import missing_assets
@@ -65,6 +65,19 @@ def lab(
     units = [read_unit(path) for path in find_units()]
     place = (folder or Path.home() / "ustod" / lang).resolve()
     placed = fill_workspace(units, lang, place)
+    for merged in placed.merged:
+        told = texts(
+            "The course has changed: {path} has its new text around your answers, and is kept as it was in {before}.",
+            path=merged.notebook,
+            before=merged.before,
+        )
+        console.print(told, soft_wrap=True, highlight=False)
+    for path in placed.waiting:
+        told = texts(
+            "The course has a newer version of {path}; to get it, stop the JupyterLab that runs in this folder first.",
+            path=path,
+        )
+        console.print(told, soft_wrap=True, highlight=False)
     for path in placed.kept:
         console.print(texts("Your work in {path} is kept; the course has a newer version of this file.", path=path))
     for unit in units:

@@ -52,6 +52,24 @@ def write_settings(folder: Path, language: str) -> Path:
     return labconfig.parent
 
 
+def is_open(folder: Path) -> bool:
+    """Whether a Jupyter server of this user works on `folder`, on a folder around it or on one in it."""
+    import psutil
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers():
+        root = Path(str(server.get("root_dir", ""))).resolve()
+        if not (root.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(root)):
+            continue
+        try:
+            words = psutil.Process(server["pid"]).cmdline()
+        except psutil.Error:
+            continue
+        if any("jupyter" in word for word in words):  # after a power cut the number may be another program's
+            return True
+    return False
+
+
 def free_port(wanted: int | None) -> int:
     """`wanted`, or the first free port from `FIRST_PORT` on.
 

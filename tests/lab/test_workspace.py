@@ -224,6 +224,7 @@ class TestANewerCourse:
         assert MINE["sums.total"] in texts
         assert not any("Now the part" in text for text in texts), "it was known what the notebook began as"
 
+    @pytest.mark.slow
     def test_waits_while_a_jupyter_server_works_in_the_folder(
         self, work: Path, update: Update, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -263,6 +264,7 @@ class TestANewerCourse:
         assert sidecar.read_text() == "{}"
 
 
+@pytest.mark.slow
 def test_the_same_points_are_given_before_and_after(work: Path, update: Update, course_with_sums: Path) -> None:
     notebook = work / NAME / f"{NAME}.ipynb"
     answer(notebook, MINE)
@@ -271,6 +273,7 @@ def test_the_same_points_are_given_before_and_after(work: Path, update: Update, 
     assert points(notebook) == before == {"sums-total-check": 3, "sums-over-check": 2}
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_loses_nothing(work: Path, newer_release: Path) -> None:
     notebook = work / NAME / f"{NAME}.ipynb"
     mine = answer(notebook, MINE)
@@ -306,6 +309,7 @@ place(["{NAME}"], Path(sys.argv[1]), Path(sys.argv[2]), Texts("tg"))
     assert writes == 5, "the version, the copy, the notebook, the file beside it and the memory are written"
 
 
+@pytest.mark.slow
 def test_two_that_start_at_once_merge_once(work: Path, newer_release: Path) -> None:
     notebook = work / NAME / f"{NAME}.ipynb"
     answer(notebook, MINE)

@@ -23,7 +23,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 _EMPTY = ("/home", "/srv", "/run", "/tmp", "/media")
 
 
-def run(arguments: Sequence[str], cwd: Path = TOP, timeout: float = 1200) -> subprocess.CompletedProcess[str]:
+def run(arguments: Sequence[str], cwd: Path = TOP, timeout: float = 3000) -> subprocess.CompletedProcess[str]:
     """Run Python with `arguments` as root of a new island, and end everything in it afterwards."""
     command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"]
     command += [sys.executable, "-P", str(Path(__file__)), *arguments]

@@ -93,7 +93,7 @@ def test_a_disk_that_one_student_fills_loses_nothing_of_others_and_all_goes_on_a
         with pytest.raises(Refused) as refused:
             scene.prey.save("new.txt", "x" * 100_000)
         assert refused.value.status == 500
-        with pytest.raises(AssertionError, match="No space left on device|disk"):
+        with pytest.raises(AssertionError, match=r"No space left on device|disk"):
             scene.prey.do("submit", COURSE, ASSIGNMENT)
         assert NOTEBOOK.read_bytes() == before
         assert scene.victim.gets("secret") == 42

@@ -44,5 +44,5 @@ try:
     _got = ({expression})
 except (OSError, ValueError) as _error:
     _got = "stopped by " + (type(_error).__name__ if type(_error) is not OSError else f"OSError {{_error.errno}}")
-print("@got " + __import__("json").dumps(_got, default=repr), flush=True)
+print("\\n@got " + __import__("json").dumps(_got, default=repr) + "\\n", end="", flush=True)
 """

@@ -59,6 +59,12 @@ def write_beside(folder: str) -> str:
     return path
 
 
+def write_to(path: str, text: str) -> int:
+    """Write `text` into a file that is there: how much was written."""
+    with open(path, "r+") as file:
+        return file.write(text)
+
+
 def connect_to(path: str) -> socket.socket:
     line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     line.settimeout(20)
@@ -173,14 +179,16 @@ def _connected(path: str) -> None:
 def hold(address: tuple[str, int], count: int, said: bytes) -> int:
     """Open `count` connections and say `said` on each, from programs that each have as many files as they may."""
     code = f"""
-import socket, sys, time
+import socket, time
 held = []
-try:
-    while len(held) < {{count}}:
-        held.append(socket.create_connection({address!r}, timeout=20))
+for _ in range({{count}}):
+    try:
+        held.append(socket.create_connection({address!r}, timeout=10))
         held[-1].sendall({said!r})
-except OSError:
-    pass
+    except TimeoutError:
+        break
+    except OSError:  # the other side has closed it: on to the next one
+        pass
 print(len(held), flush=True)
 time.sleep(600)
 """

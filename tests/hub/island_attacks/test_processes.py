@@ -98,3 +98,21 @@ def test_who_ends_all_that_they_can_ends_their_own(scene: Scene) -> None:
     wait_for(lambda: not psutil.pid_exists(own) or psutil.Process(own).status() == psutil.STATUS_ZOMBIE)
     assert {what: scene.pid(what) for what in TARGETS} == others
     scene.restart_mallory()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/proc/sys/kernel/core_pattern", "|/tmp/evil"),
+        ("/proc/sys/kernel/modprobe", "/tmp/evil"),
+        ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "1"),
+        ("/proc/sysrq-trigger", "h"),
+        ("/proc/self/oom_score_adj", "-900"),
+        ("/sys/fs/cgroup/cgroup.procs", "1"),
+        ("/dev/mem", ""),
+    ],
+)
+def test_no_setting_of_the_machine_is_changed(scene: Scene, path: str, text: str) -> None:
+    got = scene.mallory.gets(f"write_to({path!r}, {text!r})")
+    assert got in ("stopped by PermissionError", "stopped by FileNotFoundError", "stopped by OSError 30"), got
+    assert scene.mallory.gets("write_to('/proc/self/oom_score_adj', '900')") == 3, "what makes it worse may be written"

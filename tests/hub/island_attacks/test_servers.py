@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
+from hub.island_attacks.attacker import Attacker
 from hub.island_attacks.scene import CLOSED, MALLORY, VICTIM, WORD, Scene
 from hub.seats import Refused
 from hub.whole_lab import ASSIGNMENT, COURSE
@@ -62,3 +63,28 @@ def test_ones_own_cookie_is_not_taken_for_anothers(scene: Scene) -> None:
     for cookie in scene.prey.session.cookies:
         if cookie.name.startswith(("jupyterhub-hub-login", "jupyterhub-user-")):
             assert cookie.secure and cookie.has_nonstandard_attr("HttpOnly"), cookie
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+@pytest.mark.parametrize("what", ["api/kernels/{}/channels", "terminals/websocket/1", "api/events/subscribe"])
+def test_no_socket_of_anothers_server_opens(scene: Scene, what: str) -> None:
+    def through_the_proxy(student: Attacker, path: str) -> int:
+        url = f"{scene.me.address}{student.seat.path(path)}"
+        with scene.me.session.get(url, headers=UPGRADE, stream=True, timeout=60) as answer:
+            return answer.status_code
+
+    path = what.format(scene.victim.kernel)
+    assert through_the_proxy(scene.mallory, f"api/kernels/{scene.mallory.kernel}/channels") == 101, "one's own does"
+    assert through_the_proxy(scene.victim, path) in CLOSED
+    url = f"http://127.0.0.1:{scene.port(VICTIM)}/user/{VICTIM}/{path}"
+    headers = {name.replace("-", "_"): value for name, value in UPGRADE.items()}
+    for more in ("", f"?token={scene.mallory.gets('TOKEN')}"):
+        for token in ("TOKEN", "None"):
+            assert scene.mallory.gets(f"ask('GET', {url + more!r}, token={token}, **{headers!r})[0]") in (*CLOSED, 302)

@@ -54,7 +54,7 @@ def test_a_courses_server_is_for_its_instructors(scene: Scene, course: str, meth
 
 MARKDOWN = "<script>alert(4712)</script><img src=x onerror=alert(4713)> [x](javascript:alert(4714)) 4715"
 HTML = "<script>alert(4722)</script><svg onload=alert(4723)></svg> 4725"
-RUNS = re.compile(r"<script>alert\(47|onerror=.?alert\(47|onload=.?alert\(47|href=.?javascript:alert\(47")
+RUNS = re.compile(r"<[a-z][^<>]*alert\(47|<script>alert\(47")
 
 
 def test_a_script_in_a_submission_does_not_run_where_an_instructor_reads_it(scene: Scene, tmp_path: Path) -> None:

@@ -132,6 +132,12 @@ def test_what_outsiders_send_is_not_kept_in_memory(scene: Scene, where: str) -> 
     all_is_well(scene)
 
 
+def test_who_is_logged_in_does_save_what_is_large(scene: Scene) -> None:
+    for seat, server in ((scene.prey, scene.prey.path("")), (scene.whole.instructor, f"services/{COURSE}/")):
+        seat.save("large.txt", "x" * (4 * MIB), server)
+        seat.ask("DELETE", f"{server}api/contents/large.txt")
+
+
 def send_much(scene: Scene, where: str) -> None:
     with suppress(OSError):  # the line was cut
         scene.outsider(where, "POST", data=bytes(90 * MIB))

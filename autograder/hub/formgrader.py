@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jupyterlab.labhubapp import SingleUserLabApp
 
+from autograder.hub.door import open_door
 from autograder.kernel.linux import drop_capabilities
 
 
@@ -20,4 +21,5 @@ class CourseServer(SingleUserLabApp):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
+    open_door()
     CourseServer.launch_instance()

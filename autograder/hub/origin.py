@@ -35,14 +35,30 @@ def address_of(request: Any, trusted: Collection[int]) -> str:
     return forwarded[-1] or str(host)
 
 
+def clients(port: int) -> dict[tuple[str, int], int]:
+    """The uids that hold the other ends of connections to `port` of this machine, by the addresses of those ends.
+
+    Connections over IPv6 and those from elsewhere are not among them.
+    """
+    owners = {}
+    for fields in _connections(Path("/proc/self/net/tcp")):
+        if int(fields[2].rpartition(":")[2], 16) == port and fields[3] == _ESTABLISHED:
+            host, _, number = fields[1].partition(":")
+            owners[str(IPv4Address(struct.pack("=I", int(host, 16)))), int(number, 16)] = int(fields[7])
+    return owners
+
+
+def _connections(table: Path) -> list[list[str]]:
+    return [line.split() for line in table.read_text("ascii").splitlines()[1:]]
+
+
 def _owner(host: str, port: int) -> int | None:
     """The uid that holds the client's end, `host`:`port`, of a connection within this machine; None if nobody does."""
     ip = ip_address(host)
     words = struct.unpack(f"={len(ip.packed) // 4}I", ip.packed)
     name = "".join(f"{word:08X}" for word in words) + f":{port:04X}"
     table = Path("/proc/self/net/tcp" if isinstance(ip, IPv4Address) else "/proc/self/net/tcp6")
-    for line in table.read_text().splitlines()[1:]:
-        fields = line.split()
+    for fields in _connections(table):
         if fields[1] == name and fields[3] == _ESTABLISHED:
             return int(fields[7])
     return None

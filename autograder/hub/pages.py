@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jupyterhub.handlers.base import BaseHandler
-from jupyterhub.handlers.login import LoginHandler
+from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from jupyterhub.handlers.pages import HomeHandler
 from tornado import web
 
@@ -186,12 +186,22 @@ class ChangePasswordPage(Private):
         await self.show("change_password.html", fault=fault, done=not fault)
 
 
+class LogoutPage(LogoutHandler):  # type: ignore[misc]
+    """Logging out ends a person's sessions in every browser: cookies that somebody has copied are worth nothing."""
+
+    async def default_handle_logout(self) -> None:
+        if self.current_user:
+            self.authenticator.end_sessions(self.current_user)
+        await super().default_handle_logout()
+
+
 class HomePage(Speaking, HomeHandler):  # type: ignore[misc]
     """The hub's home page, in the reader's language."""
 
 
 HANDLERS: list[tuple[str, Any]] = [
     ("/login", LoginPage),
+    ("/logout", LogoutPage),
     ("/home", HomePage),
     ("/choose-password", ChoosePasswordPage),
     ("/password", ChangePasswordPage),

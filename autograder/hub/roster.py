@@ -76,7 +76,8 @@ def _people(path: Path, names: list[str], rows: Iterator[list[str]]) -> Iterator
         if who in seen:
             raise UstodError(f"Line {number} of {path}: the id {who} is on line {seen[who]} too.")
         seen[who] = number
-        shown = {name: "".join(c for c in text if c.isprintable()) for name, text in values.items()}
+        # Formgrader puts a name into its page as it stands there: < and > would make markup of it.
+        shown = {name: "".join(c for c in text if c.isprintable() and c not in "<>") for name, text in values.items()}
         yield Person(who, shown.get("name", ""), shown.get("email", ""), shown.get("group", ""))
 
 

@@ -16,6 +16,10 @@ def main() -> None:
     _find_shared_data()
     from jupyterhub.singleuser import main as run
 
+    from autograder.hub.door import open_door
+
+    open_door()
+
     run()
 
 

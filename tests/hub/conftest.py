@@ -1,4 +1,4 @@
-"""Tests of the lab server. Files named ``island_*.py`` run in a machine of their own: see `hub.island`."""
+"""Tests of the lab server. Files and folders named ``island_*`` run in a machine of their own: see `hub.island`."""
 
 from __future__ import annotations
 
@@ -22,26 +22,40 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return IslandFile.from_parent(parent, path=module_path) if _is_outside(module_path) else None
 
 
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> IslandFolder | None:
+    """The same for a folder, all of whose files share one island."""
+    return IslandFolder.from_parent(parent, path=path) if _is_outside(path) else None
+
+
 def _is_outside(path: Path) -> bool:
-    return path.name.startswith("island_") and path.suffix == ".py" and not INSIDE
+    return path.name.startswith("island_") and (path.suffix == ".py" or path.is_dir()) and not INSIDE
 
 
-class IslandFile(pytest.File):
-    """A file of tests that may make accounts, mounts and low ports: nothing of it reaches this machine."""
+class Island(pytest.Collector):
+    """Tests that may make accounts, mounts and low ports: nothing of it reaches this machine."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """The one test."""
         item = IslandTests.from_parent(self, name=self.path.stem)
-        if "pytestmark = pytest.mark.slow" in self.path.read_text("utf-8"):
+        files = self.path.glob("*.py") if self.path.is_dir() else [self.path]
+        if any("pytestmark = pytest.mark.slow" in file.read_text("utf-8") for file in files):
             item.add_marker("slow")
         yield item
+
+
+class IslandFile(Island, pytest.File):
+    """A file of such tests."""
+
+
+class IslandFolder(Island, pytest.Directory):
+    """A folder of such tests."""
 
 
 class IslandTests(pytest.Item):
     """Runs pytest on the file, inside."""
 
     def runtest(self) -> None:
-        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
+        options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
         done = run(["-m", "pytest", *options, str(self.path)], cwd=self.config.rootpath)
         if done.returncode:
             raise IslandFailure(done)

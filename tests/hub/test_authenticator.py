@@ -260,6 +260,16 @@ def test_a_student_changes_the_password_and_other_browsers_are_logged_out(hub: H
     assert there.log_in("s2301", ANOTHER).status_code == 302
 
 
+def test_logging_out_ends_the_sessions_in_every_browser(hub: Hub) -> None:
+    """Also where somebody has copied the cookies of one, before."""
+    here, there, copied = logged_in(hub, "s2301"), Visitor(hub), Visitor(hub)
+    there.log_in("s2301", PASSWORD)
+    copied.session.cookies.update(here.session.cookies)
+    assert copied.is_in and there.is_in
+    here.get("logout")
+    assert not here.is_in and not copied.is_in and not there.is_in
+
+
 def test_sessions_and_tokens_end_with_a_reset_from_outside_the_hub(hub: Hub) -> None:
     student = logged_in(hub, "s2301")
     student.get("home")

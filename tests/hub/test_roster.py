@@ -38,6 +38,11 @@ def test_excel_in_russian_writes_windows_1251_and_russian_titles(path: Path) -> 
     assert read_roster(path) == [Person("s1", "Иванов Пётр", "p@example.org", "2")]
 
 
+def test_a_name_holds_no_markup(path: Path) -> None:
+    path.write_text("id,name,email\ns1,<script>alert(1)</script> Ш.,<b>x@y\n", "utf-8")
+    assert read_roster(path) == [Person("s1", "scriptalert(1)/script Ш.", "bx@y")]
+
+
 @given(people=st.lists(st.builds(Person, ids, words, words, words), unique_by=lambda one: one.id))
 def test_what_csv_can_hold_comes_back(tmp_path_factory: pytest.TempPathFactory, people: list[Person]) -> None:
     text = io.StringIO()

@@ -12,7 +12,6 @@ import errno
 import json
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -31,6 +30,7 @@ from tornado.log import enable_pretty_logging
 from tornado.netutil import bind_sockets
 
 from autograder.errors import UstodError
+from autograder.hub.door import open_door
 from autograder.hub.exchange.bundle import LONGEST_LIST, PIECE, Listing
 from autograder.hub.exchange.identity import Caller, Identities
 from autograder.hub.exchange.store import Quota, Refused, Store, Upload, listing_of
@@ -450,8 +450,7 @@ def main() -> None:
     os.umask(0o077)
     enable_pretty_logging(logger=logging.getLogger())
     logging.getLogger().setLevel(logging.INFO)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    open_door()
     environment = os.environ
     sockets = listen(environment["JUPYTERHUB_SERVICE_URL"])
     quota = Quota(upload=options.upload_limit, submissions=options.submissions, free=options.keep_free)

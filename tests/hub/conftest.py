@@ -58,7 +58,10 @@ class IslandTests(pytest.Item):
         options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=--import-mode=importlib"]
         done = run(["-m", "pytest", *options, str(self.path)], cwd=self.config.rootpath)
         if done.returncode:
-            raise IslandFailure(done)
+            log = self.config.rootpath / "build" / "islands" / f"{self.path.stem}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(f"{done.stdout}\n{done.stderr}", "utf-8")
+            raise IslandFailure(done, log)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         """What pytest said inside."""
@@ -71,5 +74,5 @@ class IslandTests(pytest.Item):
 class IslandFailure(Exception):
     """Tests inside failed."""
 
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        super().__init__(f"{done.stdout[-12000:]}\n{done.stderr[-4000:]}")
+    def __init__(self, done: subprocess.CompletedProcess[str], log: Path) -> None:
+        super().__init__(f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}\nAll of it is in {log}.")

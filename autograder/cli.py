@@ -20,6 +20,7 @@ from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
 from autograder.hub.cli import app as hub
 from autograder.offline.cli import app as assets
+from autograder.offline.mirror.cli import app as mirror
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
+app.add_typer(mirror, name="mirror")
 console = Console()
 progress = Console(stderr=True)
 

@@ -1,0 +1,90 @@
+"""`ustod mirror`: a campus hub for models and data sets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from autograder.errors import UstodError
+
+if TYPE_CHECKING:
+    from autograder.offline.mirror.store import Store
+
+app = typer.Typer(
+    help="A campus hub for models and data sets: clients reach it through HF_ENDPOINT.", no_args_is_help=True
+)
+
+StoreFolder = Annotated[
+    Optional[Path],
+    typer.Option("--store", envvar="USTOD_MIRROR", help="The folder that holds the hub; ~/ustod-mirror without one."),
+]
+
+
+def _folder(given: Path | None) -> Path:
+    return (given or Path.home() / "ustod-mirror").expanduser().resolve()
+
+
+def _store(given: Path | None) -> Store:
+    from autograder.offline.mirror.store import Store
+
+    folder = _folder(given)
+    try:
+        return Store(folder)
+    except OSError as error:
+        sentence = f"{folder} cannot hold the hub ({error.strerror}): name another folder with --store."
+        raise UstodError(sentence) from None
+
+
+@app.command()
+def serve(
+    store: StoreFolder = None,
+    host: Annotated[str, typer.Option(help="The address to answer on; 0.0.0.0 for the whole campus.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8090,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = os.cpu_count() or 1,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Believe the X-Forwarded headers of a proxy in front of the hub.")
+    ] = False,
+) -> None:
+    """Answer the clients until Ctrl-C."""
+    from autograder.offline.mirror.handling import Service
+    from autograder.offline.mirror.server import listen, run
+    from autograder.offline.mirror.tokens import CampusTokens
+
+    opened = _store(store)
+    sockets = listen(host, port)
+    opened.clean(older=7 * 86_400)
+    typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{host}:{port}")
+    make = lambda: Service(opened, CampusTokens(opened.root / "tokens.json"))  # noqa: E731
+    raise typer.Exit(run(make, sockets, processes, behind_proxy))
+
+
+@app.command()
+def add(
+    names: Annotated[Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="Models or data sets.")] = None,
+    store: StoreFolder = None,
+    cached: Annotated[
+        bool, typer.Option("--cached", help="Take them from this machine's Hugging Face cache; all without a name.")
+    ] = False,
+) -> None:
+    """Bring models and data sets into the hub."""
+    opened = _store(store)
+    if cached:
+        _add_cached(opened, names)
+
+
+def _add_cached(opened: Store, names: list[str] | None) -> None:
+    from autograder.offline.mirror.cache import add_cached
+    from autograder.offline.mirror.cache import cached as found
+    from autograder.offline.store import Roots
+
+    there = list(found(Roots.of_user().hub))
+    wanted = set(names or ())
+    for repository, folder in there:
+        if not wanted or wanted & {repository.name, str(repository)}:
+            new = add_cached(opened, repository, folder)
+            typer.echo(f"{repository}: {'added' if new else 'here already'}")
+    if missing := wanted - {name for repository, _ in there for name in (repository.name, str(repository))}:
+        raise UstodError(f"The cache has no {', '.join(sorted(missing))}: fetch it first, or give its whole name.")

@@ -1,0 +1,312 @@
+"""What the hub keeps: repositories whose every version is a small list of files, each named by its content.
+
+    blobs/, incoming/                              contents, see `blobs`
+    repositories/models--org--name/
+        commits/<commit>.json                      one version, never changed
+        state.json                                 branches, tags and settings, replaced in one step
+    staged/<account>/<sha256>                      large files sent ahead of their commit
+    partial/<name of content>                      downloads from other hubs that were cut
+    locks/, trash/
+
+A version is written before anything names it, and its contents before it: what a reader can find is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import UstodError
+from autograder.files import write_text
+from autograder.offline.mirror.blobs import RESERVE, Blobs, Content, sync
+from autograder.offline.mirror.names import COMMIT, Missing, Refused, Repository
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class File(Content):
+    """One file of a version. `large` ones are named to clients by their SHA-256, others by git's name."""
+
+    large: bool = False
+
+    @property
+    def etag(self) -> str:
+        """What clients name the file by in their caches."""
+        return self.sha256 if self.large else self.oid
+
+    @property
+    def pointer(self) -> bytes:
+        """What git would keep of it in place of a large file."""
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
+
+    @property
+    def blob_id(self) -> str:
+        """Git's name of what git would keep."""
+        if not self.large:
+            return self.oid
+        return hashlib.sha1(b"blob %d\0" % len(self.pointer) + self.pointer, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a repository: all its files, and who made it of which other, when (ISO 8601, UTC) and why."""
+
+    id: str
+    parent: str | None
+    author: str
+    title: str
+    message: str
+    date: str
+    files: Mapping[str, File]
+
+    @classmethod
+    def new(cls, parent: str | None, author: str, title: str, message: str, files: Mapping[str, File]) -> Commit:
+        """A version made now; its name is that of its content."""
+        commit = cls("", parent, author, title, message, now(), files)
+        return replace(commit, id=hashlib.sha256(commit.text.encode()).hexdigest()[:40])
+
+    @property
+    def text(self) -> str:
+        """All of it but its name."""
+        listed = {
+            path: [file.sha256, file.size, file.oid, int(file.large)] for path, file in sorted(self.files.items())
+        }
+        about = [self.parent, self.author, self.title, self.message, self.date]
+        return json.dumps({"about": about, "files": listed}, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def read(cls, name: str, text: str) -> Commit:
+        """The version of that name.
+
+        Raises:
+            ValueError: if `text` is not what `text` of a version says.
+        """
+        try:
+            data = json.loads(text)
+            files = {path: File(one[0], one[1], one[2], bool(one[3])) for path, one in data["files"].items()}
+            parent, author, title, message, date = data["about"]
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"not a version: {error}") from None
+        return cls(name, parent, author, title, message, date, files)
+
+
+@dataclass(frozen=True)
+class State:
+    """What may change about a repository. `owner` is the account that made it; nobody's are from elsewhere."""
+
+    branches: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    private: bool = False
+    gated: bool = False
+    pickle: bool = False
+    created: str = ""
+
+
+class Store:
+    """The folder `root`. Its methods wait for the disk: call them from a thread. Several processes may use one."""
+
+    def __init__(self, root: Path, reserve: int = RESERVE) -> None:
+        self.root = root
+        self._repositories, self._locks, self._trash = root / "repositories", root / "locks", root / "trash"
+        self.staged, self.partial = root / "staged", root / "partial"
+        for folder in (self._repositories, self._locks, self._trash, self.staged, self.partial):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.blobs = Blobs(root, reserve)
+
+    def folder(self, repository: Repository) -> Path:
+        """Where all of it but the contents is."""
+        return self._repositories / repository.slug
+
+    # Reading
+
+    def all(self) -> list[Repository]:
+        """Every repository, sorted."""
+        found = [path.parent.name for path in self._repositories.glob("*/state.json")]
+        return sorted(Repository.of_slug(slug) for slug in found)
+
+    def state(self, repository: Repository) -> State:
+        """Its branches, tags and settings.
+
+        Raises:
+            Missing: if there is no such repository.
+        """
+        path = self.folder(repository) / "state.json"
+        try:
+            stamp = path.stat()
+        except OSError:
+            raise Missing("Repository not found", "RepoNotFound") from None
+        return _read_state(path, (stamp.st_ino, stamp.st_mtime_ns))
+
+    def has(self, repository: Repository) -> bool:
+        """Whether it is here."""
+        return (self.folder(repository) / "state.json").exists()
+
+    def resolve(self, repository: Repository, revision: str) -> str:
+        """The commit that `revision` names: a branch, a tag, a commit or seven digits or more of one.
+
+        Raises:
+            Missing: if it names none, or there is no such repository.
+        """
+        state = self.state(repository)
+        short = revision.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        for names in (state.branches, state.tags):
+            if short in names:
+                return names[short]
+        commits = self.folder(repository) / "commits"
+        if COMMIT.fullmatch(revision) and (commits / f"{revision}.json").is_file():
+            return revision
+        if 7 <= len(revision) < 40 and all(digit in "0123456789abcdef" for digit in revision):
+            found = [path.stem for path in commits.glob(f"{revision}*.json")]
+            if len(found) == 1:
+                return found[0]
+        raise Missing(f"Invalid rev id: {revision}", "RevisionNotFound")
+
+    def commit(self, repository: Repository, name: str) -> Commit:
+        """The version of that name, which must be one that `resolve` gave."""
+        path = self.folder(repository) / "commits" / f"{name}.json"
+        stamp = path.stat()
+        return _read_commit(path, (stamp.st_ino, stamp.st_mtime_ns))
+
+    def version(self, repository: Repository, revision: str = MAIN) -> Commit:
+        """The version that `revision` names; see `resolve`."""
+        return self.commit(repository, self.resolve(repository, revision))
+
+    def history(self, repository: Repository, revision: str) -> Iterator[Commit]:
+        """The version that `revision` names, that which it was made of, and so on."""
+        name: str | None = self.resolve(repository, revision)
+        commits = self.folder(repository) / "commits"
+        while name and (commits / f"{name}.json").is_file():
+            commit = self.commit(repository, name)
+            yield commit
+            name = commit.parent
+
+    def commits(self, repository: Repository) -> list[Commit]:
+        """Every version that is kept, named by a branch or not."""
+        return [
+            self.commit(repository, path.stem)
+            for path in sorted((self.folder(repository) / "commits").glob("*.json"))
+            if COMMIT.fullmatch(path.stem)
+        ]
+
+    def contents(self, repository: Repository) -> dict[str, int]:
+        """The sizes of all contents of all its versions, by name."""
+        return {file.sha256: file.size for commit in self.commits(repository) for file in commit.files.values()}
+
+    # Writing
+
+    @contextmanager
+    def locked(self, repository: Repository) -> Iterator[None]:
+        """Nobody else changes the repository while the block runs, in no process."""
+        with (self._locks / f"{repository.slug}.lock").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def create(self, repository: Repository, state: State, first: Commit) -> None:
+        """Make the repository, with the one version `first` on its branch.
+
+        Raises:
+            Refused: if there is one of this name, or of one that differs in the case of its letters alone.
+        """
+        with self.locked(Repository(repository.kind, repository.name.lower())):
+            same = [one for one in self.all() if one.slug.lower() == repository.slug.lower()]
+            if same:
+                raise Refused(409, f"There is a {repository.kind} {same[0].name} already.")
+            self.add_commit(repository, first)
+            self.write_state(repository, replace(state, created=state.created or now()))
+
+    def add_commit(self, repository: Repository, commit: Commit) -> None:
+        """Keep the version, whose contents are here; nothing names it yet."""
+        folder = self.folder(repository) / "commits"
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync(folder.parent)
+            sync(self._repositories)
+        write_text(folder / f"{commit.id}.json", commit.text)
+        sync(folder)
+
+    def write_state(self, repository: Repository, state: State) -> None:
+        """Put `state` in the place of what was; call it under the repository's lock."""
+        folder = self.folder(repository)
+        write_text(folder / "state.json", json.dumps(vars(state), ensure_ascii=False))
+        sync(folder)
+
+    def remove(self, repository: Repository) -> None:
+        """Remove the repository; contents that no other has go with the next `clean`."""
+        with self.locked(repository):
+            self.state(repository)
+            grave = self._trash / secrets.token_hex(8)
+            self.folder(repository).rename(grave)
+            sync(self._repositories)
+        shutil.rmtree(grave, ignore_errors=True)
+
+    # Housekeeping
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Contents that nothing names yet are left alone while the block runs, in any process."""
+        with (self._locks / "contents.lock").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    def clean(self, older: float) -> int:
+        """Remove what interrupted work has left, and what nothing names; returns the bytes that are free now.
+
+        Large files sent ahead of a commit that never came, and downloads that were cut, go when they were last written
+        `older` seconds ago. Where others write just now, contents that nothing names stay for another time.
+        """
+        self.blobs.sweep()
+        for grave in self._trash.iterdir():
+            shutil.rmtree(grave, ignore_errors=True)
+        freed = 0
+        for folder in (self.staged, self.partial):
+            for path in [path for path in folder.rglob("*") if path.is_file()]:
+                stamp = path.stat()
+                if abs(datetime.now(UTC).timestamp() - stamp.st_mtime) > older:
+                    path.unlink(missing_ok=True)
+                    freed += stamp.st_size
+        with (self._locks / "contents.lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return freed
+            try:
+                named = {sha256 for repository in self.all() for sha256 in self.contents(repository)}
+            except (ValueError, UstodError):  # a spoilt list of files: whose contents they were is not known
+                return freed
+            return freed + sum(self.blobs.remove(sha256) for sha256 in set(self.blobs.all()) - named)
+
+
+@lru_cache(maxsize=4096)
+def _read_state(path: Path, stamp: object) -> State:
+    data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return State(**data)
+
+
+@lru_cache(maxsize=512)
+def _read_commit(path: Path, stamp: object) -> Commit:
+    try:
+        return Commit.read(path.stem, path.read_text("utf-8"))
+    except ValueError as error:
+        raise UstodError(f"{path} is spoilt ({error}): bring the repository anew, or restore the file.") from None
+
+
+def now() -> str:
+    """This moment, as the hub writes moments."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def owner_name(text: str) -> str:
+    """`text` as a folder may be called: names of accounts come from elsewhere."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

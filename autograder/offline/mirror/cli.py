@@ -11,6 +11,7 @@ import typer
 from autograder.errors import UstodError
 
 if TYPE_CHECKING:
+    from autograder.offline.mirror.names import Repository
     from autograder.offline.mirror.store import Store
 
 app = typer.Typer(
@@ -52,9 +53,11 @@ def serve(
     from autograder.offline.mirror.handling import Service
     from autograder.offline.mirror.server import listen, run
     from autograder.offline.mirror.tokens import CampusTokens
+    from autograder.offline.mirror.writing import keep_secret
 
     opened = _store(store)
     sockets = listen(host, port)
+    keep_secret(opened)
     opened.clean(older=7 * 86_400)
     typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{host}:{port}")
     make = lambda: Service(opened, CampusTokens(opened.root / "tokens.json"))  # noqa: E731
@@ -88,3 +91,100 @@ def _add_cached(opened: Store, names: list[str] | None) -> None:
             typer.echo(f"{repository}: {'added' if new else 'here already'}")
     if missing := wanted - {name for repository, _ in there for name in (repository.name, str(repository))}:
         raise UstodError(f"The cache has no {', '.join(sorted(missing))}: fetch it first, or give its whole name.")
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="The account: letters and digits.")],
+    store: StoreFolder = None,
+    instructor: Annotated[bool, typer.Option("--instructor", help="May publish under every name.")] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help="End all tokens of the account instead.")] = False,
+) -> None:
+    """Give out a token with which somebody may publish. It is shown this once; the hub keeps its hash."""
+    from autograder.offline.mirror.tokens import CampusTokens
+
+    tokens = CampusTokens(_store(store).root / "tokens.json")
+    if revoke:
+        typer.echo(f"{tokens.revoke(name)} tokens of {name} are ended.")
+    else:
+        typer.echo(f"The token of {name}, shown this once: {tokens.give(name, instructor)}")
+
+
+@app.command("list")
+def list_repositories(
+    store: StoreFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")] = False,
+) -> None:
+    """Show what the hub has: size with all versions, licence, and who published it."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from autograder.offline.mirror import card, facts
+    from autograder.offline.mirror.handling import Service
+    from autograder.offline.mirror.tokens import CampusTokens
+
+    opened = _store(store)
+    service = Service(opened, CampusTokens(opened.root / "tokens.json"))
+    records = []
+    for repository in opened.all():
+        state, head = opened.state(repository), service.head(repository)
+        records.append(
+            {
+                "kind": repository.kind,
+                "name": repository.name,
+                "version": head.id,
+                "files": len(head.files),
+                "size": sum(opened.contents(repository).values()),
+                "licence": card.licence(facts.card_data(opened, head)),
+                "owner": state.owner,
+                "published": service.published(repository),
+                "pickle": state.pickle,
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(records, ensure_ascii=False, indent=1))
+        return
+    table = Table("name", "kind", "MB", "files", "licence", "owner", "", box=None, pad_edge=False)
+    for one in records:
+        size = f"{int(str(one['size'])) / 1e6:.1f}"
+        seen = "" if one["published"] else "not visible to others"
+        table.add_row(
+            *(str(one["name"]), str(one["kind"]), size, str(one["files"]), str(one["licence"]), str(one["owner"]), seen)
+        )
+    Console().print(table)
+
+
+@app.command()
+def admit(
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="A data set is called datasets/ORG/NAME.")],
+    store: StoreFolder = None,
+    no: Annotated[bool, typer.Option("--no", help="Forbid them again.")] = False,
+) -> None:
+    """Allow pickles in one repository: whoever loads them runs what their author wanted."""
+    from dataclasses import replace
+
+    opened, repository = _store(store), _repository(name)
+    with opened.locked(repository):
+        opened.write_state(repository, replace(opened.state(repository), pickle=not no))
+    typer.echo(f"{repository}: pickles are {'refused' if no else 'allowed'} from now on.")
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="ORG/NAME", help="A data set is called datasets/ORG/NAME.")],
+    store: StoreFolder = None,
+) -> None:
+    """Remove a model or data set, and the contents that no other has."""
+    opened, repository = _store(store), _repository(name)
+    opened.remove(repository)
+    freed = opened.clean(older=7 * 86_400)
+    typer.echo(f"{repository} is removed; {freed / 1e6:.1f} MB are free again.")
+
+
+def _repository(name: str) -> Repository:
+    from autograder.offline.mirror.names import Repository
+
+    kind = "dataset" if name.startswith("datasets/") else "model"
+    return Repository.checked(kind, name.removeprefix("datasets/").removeprefix("models/"))

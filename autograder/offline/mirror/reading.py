@@ -331,20 +331,20 @@ def _ascii(name: str) -> str:
     return quote(name, safe="")
 
 
-_ID = r"((?:[\w.\-]+/)?[\w.\-]+)"
-_KIND = r"(models|datasets)"
-_REVISION = r"(refs/(?:pr|convert|heads|tags)/[^/]+|[^/]+)"
+ID = r"((?:[\w.\-]+/)?[\w.\-]+)"
+KIND = r"(models|datasets)"
+REVISION = r"(refs/(?:pr|convert|heads|tags)/[^/]+|[^/]+)"
 
 ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/api/whoami-v2", WhoAmI),
-    (rf"/api/{_KIND}", Listing),
-    (rf"/api/{_KIND}/{_ID}/revision/{_REVISION}", Info),
-    (rf"/api/{_KIND}/{_ID}/tree/{_REVISION}(?:/(.*))?", Tree),
-    (rf"/api/{_KIND}/{_ID}/paths-info/{_REVISION}", PathsInfo),
-    (rf"/api/{_KIND}/{_ID}/refs", Refs),
-    (rf"/api/{_KIND}/{_ID}/commits/{_REVISION}", Commits),
-    (rf"/api/{_KIND}/{_ID}/auth-check", AuthCheck),
-    (rf"/api/{_KIND}/{_ID}", Info),
+    (rf"/api/{KIND}", Listing),
+    (rf"/api/{KIND}/{ID}/revision/{REVISION}", Info),
+    (rf"/api/{KIND}/{ID}/tree/{REVISION}(?:/(.*))?", Tree),
+    (rf"/api/{KIND}/{ID}/paths-info/{REVISION}", PathsInfo),
+    (rf"/api/{KIND}/{ID}/refs", Refs),
+    (rf"/api/{KIND}/{ID}/commits/{REVISION}", Commits),
+    (rf"/api/{KIND}/{ID}/auth-check", AuthCheck),
+    (rf"/api/{KIND}/{ID}", Info),
     (r"/(?:api/)?spaces(?:/.*)?", NoSpaces),
-    (rf"/(?:(datasets)/)?{_ID}/(?:resolve|raw)/{_REVISION}/(.+)", Resolve),
+    (rf"/(?:(datasets)/)?{ID}/(?:resolve|raw)/{REVISION}/(.+)", Resolve),
 ]

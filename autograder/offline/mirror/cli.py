@@ -52,12 +52,12 @@ def serve(
     """Answer the clients until Ctrl-C."""
     from autograder.offline.mirror.handling import Service
     from autograder.offline.mirror.server import listen, run
+    from autograder.offline.mirror.tickets import secret
     from autograder.offline.mirror.tokens import CampusTokens
-    from autograder.offline.mirror.writing import keep_secret
 
     opened = _store(store)
     sockets = listen(host, port)
-    keep_secret(opened)
+    secret(opened)
     opened.clean(older=7 * 86_400)
     typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{host}:{port}")
     make = lambda: Service(opened, CampusTokens(opened.root / "tokens.json"))  # noqa: E731

@@ -9,16 +9,13 @@ from pathlib import Path
 
 from autograder.offline.mirror import card, facts
 from autograder.offline.mirror.admission import NotAdmitted, admit
-from autograder.offline.mirror.blobs import Content, describe
+from autograder.offline.mirror.blobs import Content, Writer, describe
 from autograder.offline.mirror.handling import Quota, Service
 from autograder.offline.mirror.large import is_large
 from autograder.offline.mirror.names import Missing, Refused, Repository, check_reference
 from autograder.offline.mirror.operations import Add, AddLarge, Delete, Header, Operation, read_operations
 from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, owner_name
 from autograder.offline.mirror.tokens import Caller
-
-#: Where the pages say what is taken.
-_FIRST = ".gitattributes"
 
 
 @dataclass
@@ -84,6 +81,27 @@ def commit(service: Service, repository: Repository, branch: str, sent: Path, ca
 def staged(store: Store, caller: Caller, sha256: str) -> Path:
     """Where a large file of that name waits for the caller's commit, or would wait."""
     return store.staged / owner_name(caller.name) / sha256
+
+
+def stage(store: Store, caller: Caller, writer: Writer) -> None:
+    """What came waits for the caller's commit."""
+    place = staged(store, caller, writer.sha256)
+    place.parent.mkdir(exist_ok=True)
+    writer.move(place)
+
+
+def check_waiting(service: Service, caller: Caller, size: int) -> None:
+    """See whether the caller may send a large file of `size` bytes.
+
+    Raises:
+        Refused: if they may not.
+    """
+    quota = service.quota
+    if caller.instructor:
+        return
+    taken = waiting_size(service.store, caller) + used_by(service.store, caller.name)
+    if size > quota.repository or taken + size > quota.account:
+        raise Refused(403, f"{_megabytes(size)} are more than {caller.name} may still publish; ask an instructor")
 
 
 def waiting_size(store: Store, caller: Caller) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,18 +10,16 @@ from typing import Any
 
 from tornado import web
 
-from autograder.files import write_text
 from autograder.offline.mirror import card, publishing
 from autograder.offline.mirror.blobs import Writer
 from autograder.offline.mirror.handling import Handler
 from autograder.offline.mirror.large import is_large
 from autograder.offline.mirror.names import Missing, Refused, Repository
 from autograder.offline.mirror.reading import ID, KIND, REVISION, json_body
-from autograder.offline.mirror.store import MAIN, Commit, Store
+from autograder.offline.mirror.store import MAIN, Commit
+from autograder.offline.mirror.tickets import VALID, seal, unseal
 from autograder.offline.mirror.tokens import Caller
 
-#: Seconds for which an address for a large file can be used.
-VALID = 86_400
 #: Files of one preupload, as the clients divide them.
 _MOST_FILES = 1000
 #: Bytes of a commit beside the contents of its files.
@@ -145,14 +139,15 @@ class LargeFiles(Handler):
         waits = publishing.staged(self.store, caller, oid)
         if kept.get(oid) == size or (waits.is_file() and waits.stat().st_size == size):
             return said
-        quota = self.service.quota
-        room = quota.repository if not caller.instructor else 1 << 50
-        taken = publishing.waiting_size(self.store, caller) + publishing.used_by(self.store, caller.name)
-        if size > room or (taken + size > quota.account and not caller.instructor):
-            message = f"{size / 1e6:.1f} MB are more than {caller.name} may still publish; ask an instructor"
-            return {**said, "error": {"code": 403, "message": message}}
+        try:
+            publishing.check_waiting(self.service, caller, size)
+        except Refused as error:
+            return {**said, "error": {"code": error.status, "message": str(error)}}
         self.store.blobs.check_room(size)
-        return {**said, "actions": {"upload": {"href": self.address(_signed(self.store, caller, oid, size))}}}
+        return {**said, "actions": {"upload": {"href": self.address(f"upload/{self._ticket(caller, oid, size)}")}}}
+
+    def _ticket(self, caller: Caller, oid: str, size: int) -> str:
+        return seal(self.store, ["file", caller.name, caller.instructor, oid, size, int(time.time()) + VALID])
 
 
 @web.stream_request_body
@@ -160,6 +155,17 @@ class Receiving(Handler):
     """Takes a body to the disk as it comes."""
 
     writer: Writer | None = None
+    sender: Caller
+
+    def identify(self, name: str, instructor: bool, until: float) -> None:
+        """What is sent comes from the account `name`, whose ticket can be used until that moment.
+
+        Raises:
+            Refused: if it is too late.
+        """
+        if not -VALID < until - time.time() <= VALID:
+            raise Refused(403, "The permission for this upload is too old: start the upload again")
+        self.sender = Caller(name, instructor)
 
     def limit(self) -> int:
         """How many bytes may come, once it is known who sends them; call it from a thread."""
@@ -215,20 +221,24 @@ class ReceiveLarge(Receiving):
         await super().prepare()
 
     def limit(self) -> int:
-        self.caller, self.oid, self.size = _checked(self.store, self.path_args[0])
-        return self.size
+        try:
+            what, name, instructor, self.oid, self.size, until = unseal(self.store, self.path_args[0])
+        except (ValueError, TypeError):
+            what = ""
+        if what != "file":
+            raise Missing("The hub has nothing there", "")
+        self.identify(name, instructor, until)
+        size: int = self.size
+        return size
 
     async def put(self, ticket: str) -> None:
         await self.disk(self._keep, self.received)
         self.answer({})
 
     def _keep(self, writer: Writer) -> None:
-        assert self.caller is not None
         if (writer.size, writer.sha256) != (self.size, self.oid):
             raise Refused(400, "What came is not what was announced: it was damaged on the way, or changed meanwhile")
-        place = publishing.staged(self.store, self.caller, self.oid)
-        place.parent.mkdir(exist_ok=True)
-        writer.move(place)
+        publishing.stage(self.store, self.sender, writer)
 
 
 class MakeCommit(Receiving):
@@ -336,44 +346,6 @@ def _named(given: Mapping[str, Any], author: str) -> Repository:
         raise Refused(400, f"This hub has models and data sets, and no {kind}s")
     name = str(given.get("name", ""))
     return Repository.checked(kind, name if "/" in name else f"{author}/{name}")
-
-
-def _secret(store: Store) -> bytes:
-    path = store.root / "secret"
-    if not path.exists():
-        write_text(path, secrets.token_hex(32), 0o600)
-    return bytes.fromhex(path.read_text("utf-8"))
-
-
-def _signed(store: Store, caller: Caller, oid: str, size: int) -> str:
-    """An address for one large file of the caller's, good for a day."""
-    about = json.dumps([caller.name, caller.instructor, oid, size, int(time.time()) + VALID]).encode()
-    seal = hmac.digest(_secret(store), about, hashlib.sha256)
-    return f"upload/{base64.urlsafe_b64encode(seal + about).decode().rstrip('=')}"
-
-
-def _checked(store: Store, ticket: str) -> tuple[Caller, str, int]:
-    """What an address for a large file says.
-
-    Raises:
-        Refused: if this hub did not give it, or too long ago.
-    """
-    try:
-        data = base64.urlsafe_b64decode(ticket + "=" * (-len(ticket) % 4))
-    except ValueError:
-        data = b""
-    seal, about = data[:32], data[32:]
-    if not hmac.compare_digest(seal, hmac.digest(_secret(store), about, hashlib.sha256)):
-        raise Missing("The hub has nothing there", "")
-    name, instructor, oid, size, until = json.loads(about)
-    if not -VALID < until - time.time() <= VALID:
-        raise Refused(403, "The address of this upload is too old: start the upload again")
-    return Caller(name, instructor), oid, size
-
-
-def keep_secret(store: Store) -> None:
-    """Make the secret with which the hub signs addresses, before several processes ask for it."""
-    _secret(store)
 
 
 ROUTES: list[tuple[str, type[Handler]]] = [

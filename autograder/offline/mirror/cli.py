@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -66,16 +69,44 @@ def serve(
 
 @app.command()
 def add(
-    names: Annotated[Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="Models or data sets.")] = None,
+    names: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[ORG/NAME[@VERSION]]…", help="A data set is called datasets/ORG/NAME."),
+    ] = None,
     store: StoreFolder = None,
+    source: Annotated[str, typer.Option("--from", metavar="URL", help="The hub to bring them from.")] = "",
+    include: Annotated[
+        Optional[list[str]], typer.Option(help="Only files of such names, *.json say; may be repeated.")
+    ] = None,
     cached: Annotated[
         bool, typer.Option("--cached", help="Take them from this machine's Hugging Face cache; all without a name.")
     ] = False,
 ) -> None:
-    """Bring models and data sets into the hub."""
+    """Bring models and data sets into the hub. What was cut off goes on when the same command is given again."""
+    if not names and not cached:
+        raise typer.BadParameter("name a model or data set, or give --cached for all of this machine's cache.")
     opened = _store(store)
-    if cached:
-        _add_cached(opened, names)
+    with _room(opened):
+        if cached:
+            _add_cached(opened, names)
+            return
+        _add_from(opened, names or [], source, include or [])
+
+
+def _add_from(opened: Store, names: list[str], source: str, include: list[str]) -> None:
+    from huggingface_hub import constants, get_token
+
+    from autograder.offline.mirror.upstream import Upstream
+    from autograder.offline.mirror.upstream import add as bring
+
+    endpoint = source or constants.ENDPOINT
+    # The user's own token is for the hub of their settings, and for no other.
+    upstream = Upstream(endpoint, (get_token() or "") if endpoint == constants.ENDPOINT else "")
+    for name in names:
+        plain, _, revision = name.partition("@")
+        with _bar(plain) as progress:
+            commit, brought = bring(opened, upstream, _repository(plain), revision or "main", include, progress)
+        typer.echo(f"{plain}: {commit[:12]} is here; {brought / 1e6:.1f} MB were brought.")
 
 
 def _add_cached(opened: Store, names: list[str] | None) -> None:
@@ -188,3 +219,82 @@ def _repository(name: str) -> Repository:
 
     kind = "dataset" if name.startswith("datasets/") else "model"
     return Repository.checked(kind, name.removeprefix("datasets/").removeprefix("models/"))
+
+
+@app.command("export")
+def export_to_stick(
+    stick: Annotated[Path, typer.Argument(metavar="FOLDER", help="The stick's folder.")],
+    names: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="All that everybody may see without a name.")
+    ] = None,
+    store: StoreFolder = None,
+) -> None:
+    """Write models and data sets to a stick, for another campus's hub. What is on it already is not written again."""
+    from autograder.offline.mirror.handling import Service
+    from autograder.offline.mirror.stick import export
+    from autograder.offline.mirror.tokens import CampusTokens
+
+    opened = _store(store)
+    if not stick.is_dir():
+        raise UstodError(f"{stick} is no folder: name the folder of the stick.")
+    service = Service(opened, CampusTokens(opened.root / "tokens.json"))
+    chosen = [_repository(name) for name in names or ()]
+    chosen = chosen or [repository for repository in opened.all() if service.published(repository)]
+    with _bar("export") as progress:
+        written = export(opened, chosen, stick, progress)
+    typer.echo(f"{len(chosen)} models and data sets are on the stick; {written / 1e6:.1f} MB were written.")
+
+
+@app.command("import")
+def import_from_stick(
+    stick: Annotated[Path, typer.Argument(metavar="FOLDER", help="The stick's folder.")],
+    names: Annotated[Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="All without a name.")] = None,
+    store: StoreFolder = None,
+) -> None:
+    """Take models and data sets from a stick. Each is taken whole or not at all."""
+    from autograder.offline.mirror.stick import carried, take
+
+    opened = _store(store)
+    wanted = {_repository(name) for name in names or ()}
+    found = [one for one in carried(stick) if not wanted or one.repository in wanted]
+    if missing := wanted - {one.repository for one in found}:
+        raise UstodError(f"The stick does not have {', '.join(map(str, sorted(missing)))}.")
+    said = {
+        "added": "added",
+        "newer": "newer than what was here",
+        "here already": "here already",
+        "apart": "changed here and there: what the stick has is on a branch of its own",
+    }
+    faults = []
+    with _room(opened):
+        for one in found:
+            try:
+                with _bar(str(one.repository)) as progress:
+                    typer.echo(f"{one.repository}: {said[take(opened, one, stick, progress)]}")
+            except UstodError as error:
+                faults.append(str(error))
+    if faults:
+        raise UstodError(" ".join(faults))
+
+
+@contextmanager
+def _room(opened: Store) -> Iterator[None]:
+    """A full disk is told in a sentence; whatever came before is kept."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sentence = f"The disk that holds {opened.root} is full; what is here stays: make room and run this again."
+        raise UstodError(sentence) from None
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(name)
+        yield lambda what, done, total: progress.update(task, completed=done, total=total)

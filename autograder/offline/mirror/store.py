@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -310,3 +311,9 @@ def now() -> str:
 def owner_name(text: str) -> str:
     """`text` as a folder may be called: names of accounts come from elsewhere."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def fsync_file(path: Path) -> None:
+    """Wait until what `path` holds is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -111,6 +111,7 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
     from autograder.hub.words import CATALOGS, hub_texts
+    from autograder.offline.mirror import words as mirror_words
 
     for language in TRANSLATIONS:
         if not units:
@@ -118,6 +119,9 @@ def catalog(units: Units = None) -> None:
             console.print(f"interface {language}: {done} of {total} texts translated")
             done, total = update_interface_catalog(language, hub_texts(), CATALOGS)
             console.print(f"lab {language}: {done} of {total} texts translated")
+            pages = mirror_words.page_texts(), mirror_words.CATALOGS
+            done, total = update_interface_catalog(language, *pages)
+            console.print(f"mirror {language}: {done} of {total} texts translated")
         for unit in map(read_unit, find_units(units)):
             done, total = update_catalog(unit, language)
             console.print(f"{unit.name} {language}: {done} of {total} texts translated")

@@ -48,22 +48,29 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to answer on; 0.0.0.0 for the whole campus.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8090,
     processes: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = os.cpu_count() or 1,
+    lab: Annotated[
+        str, typer.Option(metavar="URL", help="The API of the lab's JupyterHub, whose tokens are good here too.")
+    ] = "",
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Believe the X-Forwarded headers of a proxy in front of the hub.")
     ] = False,
 ) -> None:
     """Answer the clients until Ctrl-C."""
     from autograder.offline.mirror.handling import Service
-    from autograder.offline.mirror.server import listen, run
+    from autograder.offline.mirror.server import FORGOTTEN, listen, run
     from autograder.offline.mirror.tickets import secret
-    from autograder.offline.mirror.tokens import CampusTokens
+    from autograder.offline.mirror.tokens import Anyone, CampusTokens, LabTokens
 
     opened = _store(store)
     sockets = listen(host, port)
     secret(opened)
-    opened.clean(older=7 * 86_400)
+    opened.clean(FORGOTTEN)
     typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{host}:{port}")
-    make = lambda: Service(opened, CampusTokens(opened.root / "tokens.json"))  # noqa: E731
+
+    def make() -> Service:
+        campus = CampusTokens(opened.root / "tokens.json")
+        return Service(opened, Anyone(campus, LabTokens(lab)) if lab else campus)
+
     raise typer.Exit(run(make, sockets, processes, behind_proxy))
 
 

@@ -19,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from autograder.errors import UstodError
-from autograder.offline.mirror import chunked_writing, reading, writing
+from autograder.offline.mirror import chunked_writing, pages, reading, writing
 from autograder.offline.mirror.handling import Nothing, Service
 
 log = logging.getLogger("ustod.mirror")
@@ -29,13 +29,15 @@ HEAD, BODY, SLOWEST = 30, 60, 1500
 #: Bytes of a body that is kept in memory; larger ones go to the disk as they come.
 LONGEST_BODY = 4 << 20
 PIECE = 256 << 10
+#: Seconds between two looks for what is no longer needed, and after which what was begun is taken for given up.
+CLEANING, FORGOTTEN = 6 * 3600, 7 * 86_400
 #: Seconds for what is under way when the hub is asked to end.
 GRACE = 10
 
 
 def application(service: Service) -> web.Application:
     """The web application."""
-    routes = [*writing.ROUTES, *chunked_writing.ROUTES, *reading.ROUTES]
+    routes = [*writing.ROUTES, *chunked_writing.ROUTES, *reading.ROUTES, *pages.ROUTES]
     handlers = [(route, handler, {"service": service}) for route, handler in routes]
     return web.Application(
         handlers, default_handler_class=Nothing, default_handler_args={"service": service}, log_function=_note
@@ -76,12 +78,24 @@ async def serve(service: Service, sockets: list[socket.socket], behind_proxy: bo
     server.add_sockets(sockets)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
+    housekeeping = loop.create_task(_keep_clean(service))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     await end.wait()
     server.stop()
+    housekeeping.cancel()
     with suppress(TimeoutError):
         await asyncio.wait_for(server.close_all_connections(), GRACE)
+
+
+async def _keep_clean(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(CLEANING)
+        try:
+            await loop.run_in_executor(service.threads, service.store.clean, FORGOTTEN)
+        except OSError:
+            log.exception("What is no longer needed could not be removed")
 
 
 def raise_limits() -> None:

@@ -30,8 +30,8 @@ from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, fs
 
 #: Seconds that the other hub may take for the next bytes, and between two tries.
 PATIENCE, PAUSE = 60, 1.0
-#: Tries of one request that bring nothing, before it is given up.
-TRIES = 8
+#: Tries that bring nothing before a file is given up, and before a question is.
+TRIES, QUESTIONS = 8, 3
 
 Progress = Callable[[str, int, int], None]
 
@@ -125,7 +125,7 @@ class Upstream:
             except urllib.error.HTTPError as error:
                 if error.code < 500 and error.code not in (408, 429):
                     raise self._refused(url, error) from None
-                failures = self._waited(failures, url, error)
+                failures = self._waited(failures + 1, url, error)
             except (OSError, HTTPException) as error:
                 failures = self._waited(failures + (file.tell() == have), url, error)
 
@@ -140,11 +140,11 @@ class Upstream:
             except urllib.error.HTTPError as error:
                 if error.code < 500 and error.code not in (408, 429):
                     raise self._refused(url, error) from None
-                failures = self._waited(failures + 1, url, error)
+                failures = self._waited(failures + 1, url, error, QUESTIONS)
             except ValueError:
                 raise UstodError(f"{url} does not answer as a hub does: is --from the address of one?") from None
             except (OSError, HTTPException) as error:
-                failures = self._waited(failures + 1, url, error)
+                failures = self._waited(failures + 1, url, error, QUESTIONS)
 
     def _open(self, url: str, headers: dict[str, str]) -> Any:
         if urlsplit(url).scheme not in ("http", "https"):
@@ -161,8 +161,8 @@ class Upstream:
             f"{url} is refused by the other hub ({error.code}: {said}): look at the name and the version."
         )
 
-    def _waited(self, failures: int, url: str, error: BaseException) -> int:
-        if failures >= TRIES:
+    def _waited(self, failures: int, url: str, error: BaseException, most: int = TRIES) -> int:
+        if failures >= most:
             why = getattr(error, "reason", None) or error
             raise UstodError(
                 f"{url} cannot be reached ({why}): what came is kept, so run the same command again to go on."

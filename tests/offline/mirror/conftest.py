@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -155,6 +156,20 @@ def filled_cache(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
         fill_cache(folder, "datasets--campus--lines", DATASET, {"train.jsonl": lines})
 
     return once("a cache for the hub", fill)
+
+
+@pytest.fixture(scope="session")
+def hub_at() -> Callable[[Path], Hub]:
+    """A hub with nothing in it, not started yet, in a folder of the test's own. Its test stops it."""
+    return lambda folder: Hub(folder / "store", folder / "home")
+
+
+@pytest.fixture
+def kit() -> SimpleNamespace:
+    """What test modules use of here; they cannot import it under --import-mode=importlib."""
+    from offline.mirror.cutting import CuttingProxy
+
+    return SimpleNamespace(CuttingProxy=CuttingProxy, fill_cache=fill_cache)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import io
 import json
 import lzma
 import math
@@ -12,7 +13,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from autograder.errors import UstodError
 
@@ -25,13 +26,15 @@ _DTYPE_BITS = {
 }
 #: Endings of names under which programs look for pickles.
 _PICKLE_NAMES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".mar", ".nemo"}
-#: How much of a file is looked at for the beginning of a pickle of the old protocols, which are text.
+#: How much of a file, or of what is compressed in it, is looked at first.
 _HEAD = 64 << 10
 #: Members of a zip that are looked at.
 _MOST_MEMBERS = 10_000
-#: Instructions of a pickle that name something to be called, and that call it; and with which a pickle may begin.
+#: Instructions of a pickle that name something to be called, and that call it; how many of them, and bytes of one, are
+#: looked at; and with which a pickle may begin.
 _NAMES = {"GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"}
 _CALLS = {"REDUCE", "BUILD", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"}
+_MOST_INSTRUCTIONS, _LONGEST_PART = 200_000, 16 << 20
 _FIRST = b"(]})cIFLSVNKMJGXTU\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x95"
 
 
@@ -69,7 +72,14 @@ def is_pickle(head: bytes, path: Path) -> bool:
     """Whether the file `path`, which begins with `head`, is a pickle, one that is compressed, or a zip with one."""
     if head[:4] == b"PK\x03\x04":
         return _zip_has_pickle(path)
-    return _begins_pickle(head) or _begins_pickle(_unpacked(head))
+    if inner := _unpacked(head):
+        return _begins_pickle(inner) or _calls_something(io.BytesIO(inner), len(inner))
+    if _begins_pickle(head):
+        return True
+    if not head or head[0] not in _FIRST:
+        return False
+    with path.open("rb") as file:
+        return _calls_something(file, path.stat().st_size)
 
 
 def read_safetensors(file: IO[bytes]) -> dict[str, dict[str, Any]]:
@@ -140,23 +150,48 @@ def _check_gguf(file: IO[bytes]) -> None:
 
 
 def _begins_pickle(head: bytes) -> bool:
-    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return True
-    return bool(head) and head[0] in _FIRST and _calls_something(head)
+    """Whether it begins as pickles of all but the oldest protocols do."""
+    return head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
-def _calls_something(head: bytes) -> bool:
-    """Whether a program that takes the file for a pickle would call something before it notices that it is none."""
-    names = False
+def _calls_something(file: IO[bytes], size: int) -> bool:
+    """Whether a program that takes the `file` for a pickle would call something before it notices that it is none."""
+    names, count = False, 0
     try:
-        for instruction, _, _ in pickletools.genops(head):
-            names = names or instruction.name in _NAMES
-            if names and instruction.name in _CALLS:
+        for instruction, _, _ in pickletools.genops(cast(IO[bytes], _Sparing(file, size))):
+            names, count = names or instruction.name in _NAMES, count + 1
+            if (names and instruction.name in _CALLS) or count > _MOST_INSTRUCTIONS:
                 return True
-    except Exception as error:
-        # A whole head of instructions and no call yet: nobody writes such a text, and the call may follow.
-        return len(head) == _HEAD and "unknown" not in str(error)
+    except _TooLong:
+        return True
+    except Exception:  # it is none, and has called nothing so far
+        return False
     return names
+
+
+class _TooLong(Exception):
+    """A part of a pickle is longer than is looked at."""
+
+
+class _Sparing:
+    """Reads a file for `pickletools`, and nothing into memory because a few bytes of it say so."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file, self._size = file, size
+        self.tell = file.tell
+
+    def read(self, count: int) -> bytes:
+        if count > self._size - self._file.tell():
+            raise ValueError("there is not so much")
+        if count > _LONGEST_PART:
+            raise _TooLong
+        return self._file.read(count)
+
+    def readline(self) -> bytes:
+        line = self._file.readline(_LONGEST_PART)
+        if len(line) == _LONGEST_PART:
+            raise _TooLong
+        return line
 
 
 def _unpacked(head: bytes) -> bytes:
@@ -185,7 +220,8 @@ def _zip_has_pickle(path: Path) -> bool:
                 if PurePosixPath(member.filename).suffix.lower() in (".pkl", ".pickle"):
                     return True
                 with archive.open(member) as inner:
-                    if _begins_pickle(inner.read(64)):
+                    start = inner.read(_HEAD)
+                    if _begins_pickle(start) or _calls_something(io.BytesIO(start), len(start)):
                         return True
     except Exception:  # damaged, encrypted or of an unknown kind: programs that load pickles may still read it
         return True

@@ -20,6 +20,13 @@ import pytest
 TOP = Path(__file__).resolve().parents[3]
 
 
+def on_a_small_disk(folder: Path, size: str, then: str = "true") -> list[str]:
+    """What to put before a command that must find `folder` on a disk of that size; the shell command `then` follows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = f'mount -t tmpfs -o size={size} none "$1" || exit 99; cd "$1"; shift; "$@"; code=$?; {then}; exit $code'
+    return ["unshare", "-rm", "sh", "-c", script, "sh", str(folder)]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -169,7 +176,9 @@ def kit() -> SimpleNamespace:
     """What test modules use of here; they cannot import it under --import-mode=importlib."""
     from offline.mirror.cutting import CuttingProxy
 
-    return SimpleNamespace(CuttingProxy=CuttingProxy, fill_cache=fill_cache)
+    return SimpleNamespace(
+        CuttingProxy=CuttingProxy, DATASET=DATASET, MODEL=MODEL, fill_cache=fill_cache, on_a_small_disk=on_a_small_disk
+    )
 
 
 @pytest.fixture

@@ -81,7 +81,8 @@ Dataset.from_dict({"text": ["об", "нон"], "n": [1, 2]}).push_to_hub("zarina
 rows = load_dataset("zarina/words", split="train")
 api.upload_file(repo_id="zarina/words", repo_type="dataset", path_or_fileobj=b"x", path_in_repo="a/b.txt")
 api.delete_folder("a", "zarina/words", repo_type="dataset")
-say([list(rows["text"]), [file for file in api.list_repo_files("zarina/words", repo_type="dataset") if "a/" in file[:2]]])
+files = api.list_repo_files("zarina/words", repo_type="dataset")
+say([list(rows["text"]), [file for file in files if file.startswith("a/")]])
 """
     )
     assert campus.run(code, campus.tokens["zarina"]) == [["об", "нон"], []]

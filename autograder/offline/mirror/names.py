@@ -17,7 +17,7 @@ RESERVED = frozenset((
 ))
 # fmt: on
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_PART = r"[A-Za-z0-9](?:[\w.\-]{0,94}[A-Za-z0-9_])?"
+_PART = r"[A-Za-z0-9_](?:[\w.\-]{0,94}[A-Za-z0-9_])?"
 _REPOSITORY = re.compile(rf"(?:{_PART}/)?{_PART}", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z0-9_][\w.\-/+]{0,199}", re.ASCII)
 #: Bytes of a file's whole name, and of one part of it: file systems of clients take no more.

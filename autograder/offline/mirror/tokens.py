@@ -65,7 +65,7 @@ class CampusTokens:
         Raises:
             UstodError: if nobody can be called so.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}", name) or "--" in name or ".." in name:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,40}", name) or "--" in name or ".." in name:
             sentence = f"{name!r} cannot be the name of an account: take Latin letters, digits, - _ and a full stop."
             raise UstodError(sentence)
         token = f"hf_{secrets.token_urlsafe(27)}"

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import logging
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ class Handler(web.RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
+        given = self.request.headers.get("X-Request-Id", self.request.headers.get("X-Amzn-Trace-Id", ""))
+        self.set_header("X-Request-Id", given[:80] if given.isprintable() and given else secrets.token_hex(8))
 
     async def disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns, in a thread: the loop must not wait for a disk."""

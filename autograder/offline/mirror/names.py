@@ -108,7 +108,7 @@ def check_file_name(name: str) -> str:
         or len(name.encode()) > LONGEST
         or any(len(part.encode()) > LONGEST_PART for part in parts)
     ):
-        raise Refused(400, f"{one_line(name)[:100]!r} cannot be the name of a file here.")
+        raise Refused(422, f"{one_line(name)[:100]!r} cannot be the name of a file here.")
     return name
 
 

@@ -59,7 +59,7 @@ def commit(service: Service, repository: Repository, branch: str, sent: Path, ca
         state = store.state(repository)
         head = store.commit(repository, state.branches[branch])
         if changes.header.parent not in (None, head.id):
-            raise Refused(412, "A commit has happened since. Please refresh and try again.")
+            raise Refused(412, "The branch was updated since you opened this page. Please refresh and try again.")
         files = _applied(head, changes)
         if files == head.files:
             return head
@@ -127,13 +127,13 @@ def change_reference(store: Store, repository: Repository, kind: str, name: str,
         names = dict(state.branches if kind == "branches" else state.tags)
         if commit_id is None:
             if name not in names:
-                raise Missing(f"There is no {name}", "RevisionNotFound")
+                raise Missing(f"Invalid rev id: {name}", "RevisionNotFound")
             if kind == "branches" and name == MAIN:
-                raise Refused(403, "The branch main cannot be deleted")
+                raise Refused(403, "Cannot delete refs/heads/main: it is what is shown first")
             del names[name]
         else:
             if check_reference(name) in names:
-                raise Refused(409, f"Reference already exists: {name}")
+                raise Refused(409, f"Reference refs/{'heads' if kind == 'branches' else 'tags'}/{name} already exists")
             names[name] = commit_id
         changed = replace(state, branches=names) if kind == "branches" else replace(state, tags=names)
         store.write_state(repository, changed)

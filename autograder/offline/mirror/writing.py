@@ -311,13 +311,15 @@ class CheckCard(Handler):
     """Whether the front matter of a card can be read, which clients ask before they send it."""
 
     def post(self) -> None:
-        errors = []
+        errors, warnings = [], []
         try:
-            card.parse(card.split(str(json_body(self).get("content", "")))[0])
+            if not card.licence(card.parse(card.split(str(json_body(self).get("content", "")))[0])):
+                sentence = "The front matter names no licence: others will not see this until it does."
+                warnings.append({"message": sentence})
         except ValueError as error:
             errors.append({"message": f"The front matter cannot be read: {error}"})
         self.set_status(400 if errors else 200)
-        self.answer({"errors": errors, "warnings": []})
+        self.answer({"errors": errors, "warnings": warnings})
 
 
 class Discussions(Handler):

@@ -184,12 +184,12 @@ say([
     *answers, files = campus.run(code, campus.tokens["rustam"])
     expected = ["403 may be a pickle", "403 may be a pickle", "403 no whole safetensors", "Invalid front matter"]
     expected += [
-        "400 cannot be the name of a file",
+        "422 cannot be the name of a file",
         "403 no pull requests",
         "404 doesn't exist",
         "400 file and a folder",
     ]
-    expected += ["409 already", "409 already", "400 Invalid reference", "403 cannot be deleted"]
+    expected += ["409 already", "409 already", "400 Invalid reference", "403 Cannot delete"]
     for answer, wanted in zip(answers, expected, strict=True):
         status, _, words = wanted.partition(" ")
         assert answer.startswith(status) and words in answer

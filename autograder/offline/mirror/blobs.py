@@ -82,14 +82,12 @@ class Blobs:
         content = describe(file)
         if self.has(content.sha256, content.size):
             return content
-        link = self._incoming / secrets.token_hex(16)
-        try:
-            os.link(file.resolve(), link)
-        except OSError:
-            return self.copy(file, content.sha256)
         target = self.path(content.sha256)
         target.parent.mkdir(exist_ok=True)
-        os.replace(link, target)
+        try:
+            os.link(file.resolve(), target)
+        except OSError:  # another disk, or one that knows no links
+            return self.copy(file, content.sha256)
         sync(target.parent)
         return content
 

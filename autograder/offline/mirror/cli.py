@@ -56,6 +56,8 @@ def serve(
     ] = False,
 ) -> None:
     """Answer the clients until Ctrl-C."""
+    import socket
+
     from autograder.offline.mirror.handling import Service
     from autograder.offline.mirror.server import FORGOTTEN, listen, run
     from autograder.offline.mirror.tickets import secret
@@ -65,7 +67,8 @@ def serve(
     sockets = listen(host, port)
     secret(opened)
     opened.clean(FORGOTTEN)
-    typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{host}:{port}")
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{name}:{port}")
 
     def make() -> Service:
         campus = CampusTokens(opened.root / "tokens.json")

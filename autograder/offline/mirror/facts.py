@@ -26,8 +26,13 @@ def card_data(store: Store, commit: Commit) -> dict[str, Any]:
     return card.metadata(card_text(store, commit))
 
 
-def info(store: Store, repository: Repository, commit: Commit, blobs: bool = False) -> dict[str, Any]:
-    """All that is said of a repository at one version; of its files more with `blobs`."""
+def info(
+    store: Store, repository: Repository, commit: Commit, *, blobs: bool = False, counted: bool = True
+) -> dict[str, Any]:
+    """All that is said of a repository at one version; of its files more with `blobs`.
+
+    What takes a look at every version and every large file is left out unless it is to be `counted`.
+    """
     state, data = store.state(repository), card_data(store, commit)
     said = {
         "_id": hashlib.sha256(repository.slug.encode()).hexdigest()[:24],
@@ -46,8 +51,9 @@ def info(store: Store, repository: Repository, commit: Commit, blobs: bool = Fal
         "tags": card.tags(data, repository.kind),
         "cardData": data,
         "siblings": [sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
-        "usedStorage": sum(store.contents(repository).values()),
     }
+    if counted:
+        said["usedStorage"] = sum(store.contents(repository).values())
     if repository.kind == "model":
         said |= {"modelId": repository.name, "spaces": []}
         said |= {name: data[name] for name in ("pipeline_tag", "library_name", "mask_token") if data.get(name)}
@@ -55,7 +61,7 @@ def info(store: Store, repository: Repository, commit: Commit, blobs: bool = Fal
         if config:
             said["config"] = config
             said.setdefault("library_name", "transformers")
-        if parameters := _parameters(store, commit):
+        if counted and (parameters := _parameters(store, commit)):
             said["safetensors"] = {"parameters": parameters, "total": sum(parameters.values())}
     return said
 

@@ -80,10 +80,10 @@ class Listing(Paged):
 
     def search(self, kind: str) -> list[dict[str, Any]]:
         """What the query asks for, all pages of it."""
-        said = []
+        said, counted = [], bool({"usedStorage", "safetensors"} & set(asked(self)))
         for repository in self.matching(kind):
             commit = self.service.head(repository)
-            about = facts.info(self.store, repository, commit)
+            about = facts.info(self.store, repository, commit, counted=counted)
             if self._passes(about):
                 said.append(about)
         key = self.get_query_argument("sort", "lastModified")

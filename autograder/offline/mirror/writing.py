@@ -181,7 +181,7 @@ class Receiving(Handler):
             raise Refused(413, f"{announced} bytes are more than are taken at once ({most})")
         connection: Any = self.request.connection
         connection.set_max_body_size(most)
-        connection.set_body_timeout(60 + most / _SLOWEST)
+        connection.set_body_timeout(60 + (announced or most) / _SLOWEST)
         self.writer = await self.disk(self.store.blobs.writer, announced)
 
     async def data_received(self, chunk: bytes) -> None:

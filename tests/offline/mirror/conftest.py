@@ -177,7 +177,12 @@ def kit() -> SimpleNamespace:
     from offline.mirror.cutting import CuttingProxy
 
     return SimpleNamespace(
-        CuttingProxy=CuttingProxy, DATASET=DATASET, MODEL=MODEL, fill_cache=fill_cache, on_a_small_disk=on_a_small_disk
+        CuttingProxy=CuttingProxy,
+        DATASET=DATASET,
+        MODEL=MODEL,
+        fill_cache=fill_cache,
+        free_port=free_port,
+        on_a_small_disk=on_a_small_disk,
     )
 
 

@@ -23,7 +23,7 @@ class _Plain(yaml.SafeLoader):
 
 def split(text: str) -> tuple[str, str]:
     """The front matter of a card, and what people read."""
-    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    lines = text.removeprefix("\ufeff").lstrip().splitlines(keepends=True)
     if not lines or lines[0].strip() != "---":
         return "", text
     for number, line in enumerate(lines[1:], 1):
@@ -46,6 +46,8 @@ def parse(front: str) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise ValueError("it is not a mapping")
+    if not isinstance(data.get("model-index", []), list):
+        raise ValueError("its model-index is not a list")
     return {str(key): _plain(value) for key, value in data.items()}
 
 

@@ -109,6 +109,8 @@ class Handler(web.RequestHandler):
             repository = Repository.checked(kinds.removesuffix("s"), name)
         except Refused:
             raise Missing("Repository not found", "RepoNotFound") from None
+        if not self.store.has(repository):
+            repository = self.store.spelled(repository)
         if not self.service.visible(repository, self.caller):
             raise Missing("Repository not found", "RepoNotFound")
         return repository

@@ -199,10 +199,9 @@ def _admit_all(store: Store, repository: Repository, changes: _Changes) -> None:
 def _applied(head: Commit, changes: _Changes) -> dict[str, File]:
     files = dict(head.files)
     for delete in changes.deletes:
-        if delete.folder:
-            gone = [path for path in files if path.startswith(f"{delete.path}/") or not delete.path]
-        else:
-            gone = [path for path in files if path == delete.path]
+        gone = [path for path in files if path == delete.path and not delete.folder]
+        # Clients that do not know which it is say that it is a file.
+        gone = gone or [path for path in files if path.startswith(f"{delete.path}/")]
         if not gone and not any(path == delete.path for path in changes.files):
             kind = "folder" if delete.folder else "file"
             raise Missing(f"A {kind} with this name doesn't exist: {delete.path}", "EntryNotFound")

@@ -154,6 +154,11 @@ class Store:
         """Whether it is here."""
         return (self.folder(repository) / "state.json").exists()
 
+    def spelled(self, repository: Repository) -> Repository:
+        """The repository that is here under this name but for the case of its letters; the same one if none is."""
+        slug = repository.slug.lower()
+        return next((one for one in self.all() if one.slug.lower() == slug), repository)
+
     def resolve(self, repository: Repository, revision: str) -> str:
         """The commit that `revision` names: a branch, a tag, a commit or seven digits or more of one.
 
@@ -221,9 +226,9 @@ class Store:
             Refused: if there is one of this name, or of one that differs in the case of its letters alone.
         """
         with self.locked(Repository(repository.kind, repository.name.lower())):
-            same = [one for one in self.all() if one.slug.lower() == repository.slug.lower()]
-            if same:
-                raise Refused(409, f"There is a {repository.kind} {same[0].name} already.")
+            same = self.spelled(repository)
+            if self.has(same):
+                raise Refused(409, f"There is a {repository.kind} {same.name} already.")
             self.add_commit(repository, first)
             self.write_state(repository, replace(state, created=state.created or now()))
 

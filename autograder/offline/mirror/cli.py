@@ -51,6 +51,8 @@ def serve(
     lab: Annotated[
         str, typer.Option(metavar="URL", help="The API of the lab's JupyterHub, whose tokens are good here too.")
     ] = "",
+    account_quota: Annotated[float, typer.Option(min=0, help="GB that one account may publish, all versions.")] = 5,
+    repository_quota: Annotated[float, typer.Option(min=0, help="GB of one model or data set, all versions.")] = 2,
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Believe the X-Forwarded headers of a proxy in front of the hub.")
     ] = False,
@@ -58,21 +60,22 @@ def serve(
     """Answer the clients until Ctrl-C."""
     import socket
 
-    from autograder.offline.mirror.handling import Service
-    from autograder.offline.mirror.server import FORGOTTEN, listen, run
+    from autograder.offline.mirror.handling import Quota, Service
+    from autograder.offline.mirror.server import listen, run
     from autograder.offline.mirror.tickets import secret
     from autograder.offline.mirror.tokens import Anyone, CampusTokens, LabTokens
 
     opened = _store(store)
     sockets = listen(host, port)
     secret(opened)
-    opened.clean(FORGOTTEN)
+    opened.clean()
     name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     typer.echo(f"The hub has {len(opened.all())} models and data sets. For its users: HF_ENDPOINT=http://{name}:{port}")
 
     def make() -> Service:
         campus = CampusTokens(opened.root / "tokens.json")
-        return Service(opened, Anyone(campus, LabTokens(lab)) if lab else campus)
+        quota = Quota(account=int(account_quota * 1e9), repository=int(repository_quota * 1e9))
+        return Service(opened, Anyone(campus, LabTokens(lab)) if lab else campus, quota)
 
     raise typer.Exit(run(make, sockets, processes, behind_proxy))
 
@@ -220,7 +223,7 @@ def remove(
     """Remove a model or data set, and the contents that no other has."""
     opened, repository = _store(store), _repository(name)
     opened.remove(repository)
-    freed = opened.clean(older=7 * 86_400)
+    freed = opened.clean()
     typer.echo(f"{repository} is removed; {freed / 1e6:.1f} MB are free again.")
 
 

@@ -33,8 +33,8 @@ THREADS = 16
 class Quota:
     """What is taken: bytes of one account's repositories and of one repository, with all versions; files of one."""
 
-    account: int = 5 << 30
-    repository: int = 2 << 30
+    account: int = 5_000_000_000
+    repository: int = 2_000_000_000
     files: int = 10_000
 
 

@@ -29,8 +29,8 @@ HEAD, BODY, SLOWEST = 30, 60, 1500
 #: Bytes of a body that is kept in memory; larger ones go to the disk as they come.
 LONGEST_BODY = 4 << 20
 PIECE = 256 << 10
-#: Seconds between two looks for what is no longer needed, and after which what was begun is taken for given up.
-CLEANING, FORGOTTEN = 6 * 3600, 7 * 86_400
+#: Seconds between two looks for what is no longer needed.
+CLEANING = 6 * 3600
 #: Seconds for what is under way when the hub is asked to end.
 GRACE = 10
 
@@ -93,7 +93,7 @@ async def _keep_clean(service: Service) -> None:
     while True:
         await asyncio.sleep(CLEANING)
         try:
-            await loop.run_in_executor(service.threads, service.store.clean, FORGOTTEN)
+            await loop.run_in_executor(service.threads, service.store.clean)
         except OSError:
             log.exception("What is no longer needed could not be removed")
 

@@ -33,6 +33,8 @@ from autograder.offline.mirror.blobs import RESERVE, Blobs, Content, sync
 from autograder.offline.mirror.names import COMMIT, Missing, Refused, Repository
 
 MAIN = "main"
+#: Seconds after which large files that no commit names, and downloads that were cut, are taken for given up.
+STAGED_FOR, PARTIAL_FOR = 2 * 86_400, 30 * 86_400
 
 
 @dataclass(frozen=True)
@@ -266,20 +268,20 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_SH)
             yield
 
-    def clean(self, older: float) -> int:
+    def clean(self) -> int:
         """Remove what interrupted work has left, and what nothing names; returns the bytes that are free now.
 
-        Large files sent ahead of a commit that never came, and downloads that were cut, go when they were last written
-        `older` seconds ago. Where others write just now, contents that nothing names stay for another time.
+        Large files sent ahead of a commit that never came, and downloads that were cut, go after a while. Where others
+        write just now, contents that nothing names stay for another time.
         """
         self.blobs.sweep()
         for grave in self._trash.iterdir():
             shutil.rmtree(grave, ignore_errors=True)
         freed = 0
-        for folder in (self.staged, self.partial):
+        for folder, kept in ((self.staged, STAGED_FOR), (self.partial, PARTIAL_FOR)):
             for path in [path for path in folder.rglob("*") if path.is_file()]:
                 stamp = path.stat()
-                if abs(datetime.now(UTC).timestamp() - stamp.st_mtime) > older:
+                if abs(datetime.now(UTC).timestamp() - stamp.st_mtime) > kept:
                     path.unlink(missing_ok=True)
                     freed += stamp.st_size
         with (self._locks / "contents.lock").open("wb") as file:

@@ -92,7 +92,9 @@ class Handler(web.RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.clear_header("Server")
         given = self.request.headers.get("X-Request-Id", self.request.headers.get("X-Amzn-Trace-Id", ""))
-        self.set_header("X-Request-Id", given[:80] if given.isprintable() and given else secrets.token_hex(8))
+        self.set_header(
+            "X-Request-Id", given[:80] if given.isprintable() and given.isascii() and given else secrets.token_hex(8)
+        )
 
     async def disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` returns, in a thread: the loop must not wait for a disk."""
@@ -178,6 +180,7 @@ class Handler(web.RequestHandler):
             sentence = "Something went wrong in the hub; its log says what; tell its administrator"
         elif isinstance(error, web.HTTPError) and error.log_message:
             sentence = one_line(error.log_message)
+        sentence = one_line(sentence)
         self.set_header("X-Error-Message", sentence.encode("ascii", "replace").decode()[:1000])
         self.finish({"error": sentence})
 

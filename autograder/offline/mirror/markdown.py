@@ -21,7 +21,7 @@ _TAGS = {
 _ATTRIBUTES = {"a": ["href", "rel"], "img": ["src", "alt", "loading"], "ol": ["start"], "span": ["class"]}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def render(text: str, base: str) -> str:
     """The HTML of a card's `text`; links and pictures without a host belong to the version at the address `base`."""
     reader = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])

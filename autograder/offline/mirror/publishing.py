@@ -17,6 +17,11 @@ from autograder.offline.mirror.operations import Add, AddLarge, Delete, Header, 
 from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, owner_name
 from autograder.offline.mirror.tokens import Caller
 
+#: Bytes that a file takes in the list of a version, about.
+_LISTED = 150
+#: Branches and tags of one repository.
+_MOST_NAMES = 1000
+
 
 @dataclass
 class _Changes:
@@ -113,7 +118,7 @@ def waiting_size(store: Store, caller: Caller) -> int:
 def used_by(store: Store, name: str) -> int:
     """Bytes of all repositories of the account `name`."""
     mine = [repository for repository in store.all() if store.state(repository).owner == name]
-    return sum(sum(store.contents(repository).values()) for repository in mine)
+    return sum(store.size(repository) for repository in mine)
 
 
 def change_reference(store: Store, repository: Repository, kind: str, name: str, commit_id: str | None) -> None:
@@ -132,6 +137,8 @@ def change_reference(store: Store, repository: Repository, kind: str, name: str,
                 raise Refused(403, "Cannot delete refs/heads/main: it is what is shown first")
             del names[name]
         else:
+            if len(names) >= _MOST_NAMES:
+                raise Refused(403, f"A repository has at most {_MOST_NAMES} {kind} here")
             if check_reference(name) in names:
                 raise Refused(409, f"Reference refs/{'heads' if kind == 'branches' else 'tags'}/{name} already exists")
             names[name] = commit_id
@@ -223,9 +230,10 @@ def _check_quota(
         raise Refused(403, f"A repository has at most {quota.files} files here, and this one would have {len(files)}")
     if caller.instructor:
         return
-    before = store.contents(repository)
-    after = before | {file.sha256: file.size for file in files.values()}
-    size, more = sum(after.values()), sum(after.values()) - sum(before.values())
+    kept = store.contents(repository)
+    new = {file.sha256: file.size for file in files.values() if file.sha256 not in kept}
+    more = sum(new.values()) + _LISTED * len(files)
+    size = store.size(repository) + more
     if size > quota.repository:
         raise Refused(
             403,

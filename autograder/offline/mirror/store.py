@@ -184,7 +184,10 @@ class Store:
     def commit(self, repository: Repository, name: str) -> Commit:
         """The version of that name, which must be one that `resolve` gave."""
         path = self.folder(repository) / "commits" / f"{name}.json"
-        stamp = path.stat()
+        try:
+            stamp = path.stat()
+        except FileNotFoundError:  # it was removed meanwhile
+            raise Missing(f"Invalid rev id: {name}", "RevisionNotFound") from None
         return _read_commit(path, (stamp.st_ino, stamp.st_mtime_ns))
 
     def version(self, repository: Repository, revision: str = MAIN) -> Commit:
@@ -211,6 +214,11 @@ class Store:
     def contents(self, repository: Repository) -> dict[str, int]:
         """The sizes of all contents of all its versions, by name."""
         return {file.sha256: file.size for commit in self.commits(repository) for file in commit.files.values()}
+
+    def size(self, repository: Repository) -> int:
+        """Bytes of all its versions, their lists of files included."""
+        lists = sum(path.stat().st_size for path in (self.folder(repository) / "commits").glob("*.json"))
+        return lists + sum(self.contents(repository).values())
 
     # Writing
 

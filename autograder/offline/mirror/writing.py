@@ -156,6 +156,7 @@ class Receiving(Handler):
 
     writer: Writer | None = None
     sender: Caller
+    _gone = False
 
     def identify(self, name: str, instructor: bool, until: float) -> None:
         """What is sent comes from the account `name`, whose ticket can be used until that moment.
@@ -183,6 +184,8 @@ class Receiving(Handler):
         connection.set_max_body_size(most)
         connection.set_body_timeout(60 + (announced or most) / _SLOWEST)
         self.writer = await self.disk(self.store.blobs.writer, announced)
+        if self._gone:  # meanwhile
+            self._end()
 
     async def data_received(self, chunk: bytes) -> None:
         if self.writer is not None:
@@ -193,6 +196,7 @@ class Receiving(Handler):
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
+        self._gone = True
         self._end()
 
     def _end(self) -> None:

@@ -261,7 +261,7 @@ def test_a_quota_is_told(tmp_path: Path, hub_at) -> None:
     from autograder.offline.mirror.store import Store
     from autograder.offline.mirror.tokens import Caller, CampusTokens
 
-    service = Service(Store(tmp_path / "store", 0), CampusTokens(tmp_path / "tokens"), Quota(3000, 2000, 3))
+    service = Service(Store(tmp_path / "store", 0), CampusTokens(tmp_path / "tokens"), Quota(30_000, 20_000, 3))
     zarina, teacher = Caller("zarina"), Caller("ustod", instructor=True)
 
     def send(name: str, files: dict[str, int], caller: Caller = zarina) -> None:
@@ -273,16 +273,16 @@ def test_a_quota_is_told(tmp_path: Path, hub_at) -> None:
 
     for name in ("a", "b"):
         create(service.store, Repository("model", f"zarina/{name}"), zarina, False)
-    send("a", {"x": 1500})
-    with pytest.raises(Refused, match=r"2\.1 kB|0\.0 MB with all its versions"):
-        send("a", {"y": 600})
+    send("a", {"x": 15_000})
+    with pytest.raises(Refused, match="with all its versions"):
+        send("a", {"y": 6000})
     with pytest.raises(Refused, match="on this hub"):
-        send("b", {"y": 1501})
+        send("b", {"y": 15_010})
     with pytest.raises(Refused, match="at most 3 files"):
         send("b", {"1": 1, "2": 2, "3": 3, "4": 4})
     with pytest.raises(Refused, match="may still publish"):
-        check_waiting(service, zarina, 1501)
-    send("b", {"y": 1501}, teacher)
+        check_waiting(service, zarina, 15_010)
+    send("b", {"y": 15_010}, teacher)
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(campus) -> None:

@@ -208,6 +208,9 @@ def test_no_file_runs_in_a_browser(library) -> None:
         "/api/models/campus/tiny/tree/main/..%2f..",
         "/api/models/campus/tiny/revision/..%2Fstate",
         "/api/models/%00/%ff",
+        "/campus/tiny/resolve/a%0d%0aSet-Cookie:%20a=b/x",
+        "/campus/tiny/resolve/main/a%0d%0aSet-Cookie:%20a=b",
+        "/api/models/campus/tiny/revision/%F0%9F%98%80%0a",
     ],
 )
 def test_no_address_leads_out_of_the_store(library, path: str) -> None:

@@ -74,19 +74,20 @@ class Handler(web.RequestHandler):
     """Knows who asks; answers in JSON, and refuses in a way that clients understand."""
 
     caller: Caller | None = None
+    #: Why it is not known who asks.
+    _unknown = Refused(401, "Invalid credentials in Authorization header: a token of this hub is needed; log in")
 
     def initialize(self, service: Service) -> None:
         self.service, self.store = service, service.store
 
     async def prepare(self) -> None:
-        """Find out who asks. A token that nobody has is refused: its owner must know that it ended."""
+        """Find out who asks. With a token that nobody here has, one of another hub say, they are a stranger."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        if token.strip():
-            if scheme.lower() not in ("bearer", "token"):
-                raise Refused(401, "Invalid credentials in Authorization header")
-            self.caller = await self.service.accounts.of(token.strip())
-            if self.caller is None:
-                raise Refused(401, "Invalid credentials in Authorization header")
+        if token.strip() and scheme.lower() in ("bearer", "token"):
+            try:
+                self.caller = await self.service.accounts.of(token.strip())
+            except Refused as error:
+                self._unknown = error
 
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -135,7 +136,7 @@ class Handler(web.RequestHandler):
             Refused: if they have none.
         """
         if self.caller is None:
-            raise Refused(401, "Invalid credentials in Authorization header: a token of this hub is needed; log in")
+            raise self._unknown
         return self.caller
 
     def address(self, path: str) -> str:

@@ -25,7 +25,7 @@ from autograder.offline.mirror.store import now
 #: Seconds for which an answer of JupyterHub is believed; so long a token works after it was revoked.
 BELIEVED = 10
 #: Seconds that JupyterHub may take.
-PATIENCE = 15
+PATIENCE = 5
 #: What tells that somebody teaches: nbgrader's groups of instructors.
 _INSTRUCTORS = "formgrade-"
 
@@ -109,29 +109,32 @@ class LabTokens:
 
     def __init__(self, api_url: str) -> None:
         self._url = f"{api_url.rstrip('/')}/user"
-        self._known: dict[str, tuple[float, Caller | None]] = {}
+        self._known: dict[str, tuple[float, Caller | Refused | None]] = {}
 
     async def of(self, token: str) -> Caller | None:
         digest = _hash(token)
-        asked, caller = self._known.get(digest, (float("-inf"), None))
-        if time.monotonic() - asked < BELIEVED:
-            return caller
+        asked, answer = self._known.get(digest, (float("-inf"), None))
+        if time.monotonic() - asked >= BELIEVED:
+            answer = await self._asked(token)
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[digest] = (time.monotonic(), answer)
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    async def _asked(self, token: str) -> Caller | Refused | None:
+        silent = Refused(503, "The lab does not answer just now; try again in a minute.")
         try:
             client = AsyncHTTPClient()
             request = client.fetch(self._url, headers={"Authorization": f"token {token}"}, request_timeout=PATIENCE)
             model = json.loads((await asyncio.wait_for(request, PATIENCE)).body)
             groups = model.get("groups") or []
-            caller = Caller(model["name"], any(str(group).startswith(_INSTRUCTORS) for group in groups))
+            return Caller(model["name"], any(str(group).startswith(_INSTRUCTORS) for group in groups))
         except HTTPClientError as error:
-            if error.code not in (401, 403):
-                raise Refused(503, "The lab does not answer just now; try again in a minute.") from None
-            caller = None
-        except (OSError, TimeoutError):
-            raise Refused(503, "The lab does not answer just now; try again in a minute.") from None
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[digest] = (time.monotonic(), caller)
-        return caller
+            return None if error.code in (401, 403) else silent
+        except (OSError, TimeoutError, ValueError, KeyError):
+            return silent
 
 
 class Anyone:

@@ -208,6 +208,14 @@ def test_a_full_stick_is_told_of(library, hub_at, kit, tmp_path: Path) -> None:
     assert "is full" in said and "unfinished: 0" in said and "Traceback" not in said
 
 
+def test_a_full_disk_of_the_hub_is_told_of_when_a_stick_is_read(stick: Path, empty_hub, kit) -> None:
+    empty_hub.prefix = kit.on_a_small_disk(
+        empty_hub.store, "60m", then='echo "lists: $(find repositories -type f | wc -l)"'
+    )
+    said = empty_hub.ustod("import", stick, fails=True)
+    assert "is full" in said and "lists: 0" in said and "Traceback" not in said
+
+
 def test_a_stick_that_is_none_is_told_of(empty_hub, tmp_path: Path) -> None:
     assert "name the folder that was exported to" in empty_hub.ustod("import", tmp_path, fails=True)
     assert "no folder" in empty_hub.ustod("export", tmp_path / "none", fails=True)

@@ -110,3 +110,29 @@ def test_a_token_is_shown_once_and_kept_as_a_hash_that_only_the_owner_reads(empt
         empty_hub.token("zarina") and empty_hub.ustod("token", "zarina", "--revoke")
     )
     assert "cannot be the name of an account" in empty_hub.ustod("token", "../zarina", fails=True)
+
+
+def test_a_token_of_another_hub_does_not_keep_anybody_from_reading(library) -> None:
+    code = "from huggingface_hub import HfApi\nsay(HfApi().model_info('campus/tiny').id)"
+    assert library.run(code, "hf_of_another_hub") == "campus/tiny"
+
+
+def test_when_the_lab_is_silent_people_still_read_and_are_told_when_they_publish(hub_at, tmp_path: Path) -> None:
+    hub = hub_at(tmp_path)
+    campus = hub.token("guest")
+    hub.start("--processes", 1, "--lab", "http://127.0.0.1:9/hub/api")
+    code = """
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+try:
+    HfApi().create_repo("zarina/mine")
+    answer = 200
+except HfHubHTTPError as error:
+    answer = error.response.status_code
+say([len(list(HfApi().list_models(search="x"))), answer])
+"""
+    try:
+        assert hub.run(code, "of-the-lab") == [0, 503]
+        assert hub.run(code.replace("zarina", "guest"), campus) == [0, 200]
+    finally:
+        hub.stop()

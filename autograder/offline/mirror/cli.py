@@ -84,7 +84,7 @@ def serve(
 def add(
     names: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[ORG/NAME[@VERSION]]…", help="A data set is called datasets/ORG/NAME."),
+        typer.Argument(metavar="ORG/NAME[@VERSION]", help="A data set is called datasets/ORG/NAME."),
     ] = None,
     store: StoreFolder = None,
     source: Annotated[str, typer.Option("--from", metavar="URL", help="The hub to bring them from.")] = "",
@@ -209,7 +209,8 @@ def admit(
     """Allow pickles in one repository: whoever loads them runs what their author wanted."""
     from dataclasses import replace
 
-    opened, repository = _store(store), _repository(name)
+    opened = _store(store)
+    repository = _present(opened, name)
     with opened.locked(repository):
         opened.write_state(repository, replace(opened.state(repository), pickle=not no))
     typer.echo(f"{repository}: pickles are {'refused' if no else 'allowed'} from now on.")
@@ -221,10 +222,18 @@ def remove(
     store: StoreFolder = None,
 ) -> None:
     """Remove a model or data set, and the contents that no other has."""
-    opened, repository = _store(store), _repository(name)
+    opened = _store(store)
+    repository = _present(opened, name)
     opened.remove(repository)
     freed = opened.clean()
     typer.echo(f"{repository} is removed; {freed / 1e6:.1f} MB are free again.")
+
+
+def _present(opened: Store, name: str) -> Repository:
+    repository = _repository(name)
+    if not opened.has(repository):
+        raise UstodError(f"The hub has no {repository}: `ustod mirror list` shows what there is.")
+    return repository
 
 
 def _repository(name: str) -> Repository:
@@ -238,7 +247,7 @@ def _repository(name: str) -> Repository:
 def export_to_stick(
     stick: Annotated[Path, typer.Argument(metavar="FOLDER", help="The stick's folder.")],
     names: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="All that everybody may see without a name.")
+        Optional[list[str]], typer.Argument(metavar="[ORG/NAME]", help="All that everybody may see without a name.")
     ] = None,
     store: StoreFolder = None,
 ) -> None:
@@ -251,7 +260,7 @@ def export_to_stick(
     if not stick.is_dir():
         raise UstodError(f"{stick} is no folder: name the folder of the stick.")
     service = Service(opened, CampusTokens(opened.root / "tokens.json"))
-    chosen = [_repository(name) for name in names or ()]
+    chosen = [_present(opened, name) for name in names or ()]
     chosen = chosen or [repository for repository in opened.all() if service.published(repository)]
     with _bar("export") as progress:
         written = export(opened, chosen, stick, progress)
@@ -261,7 +270,7 @@ def export_to_stick(
 @app.command("import")
 def import_from_stick(
     stick: Annotated[Path, typer.Argument(metavar="FOLDER", help="The stick's folder.")],
-    names: Annotated[Optional[list[str]], typer.Argument(metavar="[ORG/NAME]…", help="All without a name.")] = None,
+    names: Annotated[Optional[list[str]], typer.Argument(metavar="[ORG/NAME]", help="All without a name.")] = None,
     store: StoreFolder = None,
 ) -> None:
     """Take models and data sets from a stick. Each is taken whole or not at all."""

@@ -219,3 +219,8 @@ def test_a_full_disk_of_the_hub_is_told_of_when_a_stick_is_read(stick: Path, emp
 def test_a_stick_that_is_none_is_told_of(empty_hub, tmp_path: Path) -> None:
     assert "name the folder that was exported to" in empty_hub.ustod("import", tmp_path, fails=True)
     assert "no folder" in empty_hub.ustod("export", tmp_path / "none", fails=True)
+
+
+def test_a_name_that_the_hub_does_not_have_is_told(library) -> None:
+    for command in ("admit", "remove"):
+        assert "The hub has no campus/none" in library.ustod(command, "campus/none", fails=True)

@@ -92,6 +92,7 @@ def test_fifty_kills_lose_nothing_that_was_answered_and_leave_nothing_half(hub_a
         incoming = list((hub.store / "incoming").iterdir())
         assert not incoming, "what a killed upload left was not swept"
     kept = check_whole(hub, token, name)
+    print(f"{len(answered)} versions were acknowledged, {len(kept)} are kept, all whole")
     assert set(answered) <= set(kept) and len(answered) > 50
     hub.stop()
 

@@ -117,7 +117,7 @@ def row_of(service: Service, repository: Repository) -> Row:
     tags = [str(data[name]) for name in ("pipeline_tag", "library_name") if data.get(name)]
     languages = data.get("language")
     tags += [str(one) for one in languages] if isinstance(languages, list) else [str(languages)] if languages else []
-    return Row(repository, head.date[:10], size, card.licence(data), " · ".join(tags[:6]))
+    return Row(repository, head.date, size, card.licence(data), " · ".join(tags[:6]))
 
 
 def said_size(say: Any, count: int) -> str:

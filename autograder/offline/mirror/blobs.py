@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from autograder.errors import UstodError
+from autograder.files import sync
 
 PIECE = 1 << 20
 #: Bytes of the disk that stay free whatever is sent.
@@ -207,12 +208,3 @@ def _git_name(path: Path, size: int) -> str:
         while piece := file.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def sync(folder: Path) -> None:
-    """What stands in `folder` is on the disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,8 @@ from pathlib import Path
 from autograder.errors import UstodError
 from autograder.offline.mirror.large import is_large
 from autograder.offline.mirror.names import COMMIT, Refused, Repository
-from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, now
+from autograder.offline.mirror.store import MAIN, Store
+from autograder.offline.mirror.versions import Commit, File, State, now
 
 
 def cached(hub: Path) -> Iterator[tuple[Repository, Path]]:

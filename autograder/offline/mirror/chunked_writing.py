@@ -10,9 +10,10 @@ from autograder.offline.mirror.chunked import LARGEST_LIST, LARGEST_PACK, join, 
 from autograder.offline.mirror.handling import Handler
 from autograder.offline.mirror.names import Refused
 from autograder.offline.mirror.reading import ID, KIND, REVISION
+from autograder.offline.mirror.receiving import Receiving
 from autograder.offline.mirror.store import owner_name
 from autograder.offline.mirror.tickets import VALID, seal, unseal
-from autograder.offline.mirror.writing import Receiving, refuse_pull_request
+from autograder.offline.mirror.writing import refuse_pull_request
 
 #: Moments before which no clock of today stands, and long after.
 _SANE, _FAR = 1_750_000_000, 4_000_000_000

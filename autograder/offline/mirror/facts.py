@@ -10,7 +10,8 @@ from typing import Any
 
 from autograder.offline.mirror import card
 from autograder.offline.mirror.names import Missing, Repository
-from autograder.offline.mirror.store import Commit, File, Store
+from autograder.offline.mirror.store import Store
+from autograder.offline.mirror.versions import Commit, File
 
 #: Bytes of a config.json that are read.
 _LONGEST_CONFIG = 1 << 20

@@ -18,8 +18,9 @@ from tornado.iostream import StreamClosedError
 from autograder.errors import one_line
 from autograder.offline.mirror import card, facts
 from autograder.offline.mirror.names import Missing, Refused, Repository
-from autograder.offline.mirror.store import MAIN, Commit, State, Store
+from autograder.offline.mirror.store import MAIN, Store
 from autograder.offline.mirror.tokens import Accounts, Caller
+from autograder.offline.mirror.versions import Commit, State
 
 log = logging.getLogger("ustod.mirror")
 P = ParamSpec("P")

@@ -16,7 +16,8 @@ from autograder.offline.mirror.handling import Handler, Service
 from autograder.offline.mirror.markdown import render
 from autograder.offline.mirror.names import Refused, Repository
 from autograder.offline.mirror.reading import ID, REVISION
-from autograder.offline.mirror.store import MAIN, Commit
+from autograder.offline.mirror.store import MAIN
+from autograder.offline.mirror.versions import Commit
 from autograder.offline.mirror.words import TEMPLATES, words
 from autograder.student.texts import LANGUAGES
 

@@ -14,8 +14,9 @@ from autograder.offline.mirror.handling import Quota, Service
 from autograder.offline.mirror.large import is_large
 from autograder.offline.mirror.names import Missing, Refused, Repository, check_reference
 from autograder.offline.mirror.operations import Add, AddLarge, Delete, Header, Operation, read_operations
-from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, owner_name
+from autograder.offline.mirror.store import MAIN, Store, owner_name
 from autograder.offline.mirror.tokens import Caller
+from autograder.offline.mirror.versions import Commit, File, State
 
 #: Bytes that a file takes in the list of a version, about.
 _LISTED = 150

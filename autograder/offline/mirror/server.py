@@ -19,7 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from autograder.errors import UstodError
-from autograder.offline.mirror import chunked_writing, pages, reading, writing
+from autograder.offline.mirror import chunked_writing, large_writing, pages, reading, writing
 from autograder.offline.mirror.handling import Nothing, Service
 
 log = logging.getLogger("ustod.mirror")
@@ -37,7 +37,7 @@ GRACE = 10
 
 def application(service: Service) -> web.Application:
     """The web application."""
-    routes = [*writing.ROUTES, *chunked_writing.ROUTES, *reading.ROUTES, *pages.ROUTES]
+    routes = [*writing.ROUTES, *large_writing.ROUTES, *chunked_writing.ROUTES, *reading.ROUTES, *pages.ROUTES]
     handlers = [(route, handler, {"service": service}) for route, handler in routes]
     return web.Application(
         handlers, default_handler_class=Nothing, default_handler_args={"service": service}, log_function=_note

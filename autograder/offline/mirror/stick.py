@@ -14,14 +14,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from autograder.errors import UstodError
 from autograder.offline.mirror.blobs import PIECE
 from autograder.offline.mirror.names import COMMIT, Refused, Repository, check_file_name, check_reference
-from autograder.offline.mirror.store import MAIN, Commit, State, Store
+from autograder.offline.mirror.store import MAIN, Store
+from autograder.offline.mirror.versions import Commit, State
 
 FOLDER = "ustod-mirror"
 Progress = Callable[[str, int, int], None]
@@ -192,36 +195,34 @@ def _take_content(store: Store, place: Path, name: str, repository: Repository) 
 
 def _write(source: Path, place: Path, name: str, stick: Path) -> None:
     """Copy a content to the stick, under its name only when all of it is there."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = place.parent / f"{name[:16]}.part"
     digest = hashlib.sha256()
-    try:
-        with source.open("rb") as file, unfinished.open("wb") as copy:
-            while piece := file.read(PIECE):
-                digest.update(piece)
-                copy.write(piece)
-            copy.flush()
-            os.fsync(copy.fileno())
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise _sentence(error, source, stick) from None
-    if digest.hexdigest() != name:
-        unfinished.unlink()
-        raise UstodError(f"{source} is damaged on this hub's own disk: bring the model or data set here again.")
-    unfinished.replace(place)
+    with _unfinished(place, source, stick) as copy, source.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            copy.write(piece)
+        if digest.hexdigest() != name:
+            raise UstodError(f"{source} is damaged on this hub's own disk: bring the model or data set here again.")
 
 
 def _replace(path: Path, data: bytes, stick: Path) -> None:
-    unfinished = path.with_suffix(".part")
+    with _unfinished(path, path, stick) as file:
+        file.write(data)
+
+
+@contextmanager
+def _unfinished(place: Path, source: Path, stick: Path) -> Iterator[IO[bytes]]:
+    """A file that gets the name `place` when all that the block writes is on the stick, and is gone if it fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path = place.parent / f"{place.name[:60]}.part"
     try:
-        with unfinished.open("wb") as file:
-            file.write(data)
+        with path.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise _sentence(error, path, stick) from None
-    unfinished.replace(path)
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        raise _sentence(error, source, stick) if isinstance(error, OSError) else error from None
+    path.replace(place)
 
 
 def _sentence(error: OSError, source: Path, stick: Path) -> UstodError:

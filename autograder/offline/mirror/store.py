@@ -19,102 +19,23 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from autograder.errors import UstodError
-from autograder.files import write_text
-from autograder.offline.mirror.blobs import RESERVE, Blobs, Content, sync
+from autograder.files import sync, write_text
+from autograder.offline.mirror.blobs import RESERVE, Blobs
 from autograder.offline.mirror.names import COMMIT, Missing, Refused, Repository
+from autograder.offline.mirror.versions import Commit, State, now
 
 MAIN = "main"
 #: Seconds after which large files that no commit names, and downloads that were cut, are taken for given up.
 STAGED_FOR, PARTIAL_FOR = 2 * 86_400, 30 * 86_400
-
-
-@dataclass(frozen=True)
-class File(Content):
-    """One file of a version. `large` ones are named to clients by their SHA-256, others by git's name."""
-
-    large: bool = False
-
-    @property
-    def etag(self) -> str:
-        """What clients name the file by in their caches."""
-        return self.sha256 if self.large else self.oid
-
-    @property
-    def pointer(self) -> bytes:
-        """What git would keep of it in place of a large file."""
-        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {self.size}\n".encode()
-
-    @property
-    def blob_id(self) -> str:
-        """Git's name of what git would keep."""
-        if not self.large:
-            return self.oid
-        return hashlib.sha1(b"blob %d\0" % len(self.pointer) + self.pointer, usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a repository: all its files, and who made it of which other, when (ISO 8601, UTC) and why."""
-
-    id: str
-    parent: str | None
-    author: str
-    title: str
-    message: str
-    date: str
-    files: Mapping[str, File]
-
-    @classmethod
-    def new(cls, parent: str | None, author: str, title: str, message: str, files: Mapping[str, File]) -> Commit:
-        """A version made now; its name is that of its content."""
-        commit = cls("", parent, author, title, message, now(), files)
-        return replace(commit, id=hashlib.sha256(commit.text.encode()).hexdigest()[:40])
-
-    @property
-    def text(self) -> str:
-        """All of it but its name."""
-        listed = {
-            path: [file.sha256, file.size, file.oid, int(file.large)] for path, file in sorted(self.files.items())
-        }
-        about = [self.parent, self.author, self.title, self.message, self.date]
-        return json.dumps({"about": about, "files": listed}, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def read(cls, name: str, text: str) -> Commit:
-        """The version of that name.
-
-        Raises:
-            ValueError: if `text` is not what `text` of a version says.
-        """
-        try:
-            data = json.loads(text)
-            files = {path: File(one[0], one[1], one[2], bool(one[3])) for path, one in data["files"].items()}
-            parent, author, title, message, date = data["about"]
-        except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"not a version: {error}") from None
-        return cls(name, parent, author, title, message, date, files)
-
-
-@dataclass(frozen=True)
-class State:
-    """What may change about a repository. `owner` is the account that made it; nobody's are from elsewhere."""
-
-    branches: Mapping[str, str]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    owner: str = ""
-    private: bool = False
-    gated: bool = False
-    pickle: bool = False
-    created: str = ""
 
 
 class Store:
@@ -316,11 +237,6 @@ def _read_commit(path: Path, stamp: object) -> Commit:
         return Commit.read(path.stem, path.read_text("utf-8"))
     except ValueError as error:
         raise UstodError(f"{path} is spoilt ({error}): bring the repository anew, or restore the file.") from None
-
-
-def now() -> str:
-    """This moment, as the hub writes moments."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def owner_name(text: str) -> str:

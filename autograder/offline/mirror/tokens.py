@@ -20,7 +20,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from autograder.errors import UstodError
 from autograder.files import write_text
 from autograder.offline.mirror.names import Refused
-from autograder.offline.mirror.store import now
+from autograder.offline.mirror.versions import now
 
 #: Seconds for which an answer of JupyterHub is believed; so long a token works after it was revoked.
 BELIEVED = 10

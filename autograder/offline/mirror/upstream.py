@@ -26,7 +26,8 @@ from urllib.parse import quote, urljoin, urlsplit
 from autograder.errors import UstodError
 from autograder.offline.mirror.blobs import PIECE, describe
 from autograder.offline.mirror.names import COMMIT, Repository, check_file_name
-from autograder.offline.mirror.store import MAIN, Commit, File, State, Store, fsync_file, now
+from autograder.offline.mirror.store import MAIN, Store, fsync_file
+from autograder.offline.mirror.versions import Commit, File, State, now
 
 #: Seconds that the other hub may take for the next bytes, and between two tries.
 PATIENCE, PAUSE = 60, 1.0

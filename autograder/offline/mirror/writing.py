@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tornado import web
-
 from autograder.offline.mirror import card, publishing
-from autograder.offline.mirror.blobs import Writer
 from autograder.offline.mirror.handling import Handler
 from autograder.offline.mirror.large import is_large
-from autograder.offline.mirror.names import Missing, Refused, Repository
+from autograder.offline.mirror.names import Refused, Repository
 from autograder.offline.mirror.reading import ID, KIND, REVISION, json_body
-from autograder.offline.mirror.store import MAIN, Commit
-from autograder.offline.mirror.tickets import VALID, seal, unseal
-from autograder.offline.mirror.tokens import Caller
+from autograder.offline.mirror.receiving import Receiving
+from autograder.offline.mirror.store import MAIN
+from autograder.offline.mirror.versions import Commit
 
 #: Files of one preupload, as the clients divide them.
 _MOST_FILES = 1000
 #: Bytes of a commit beside the contents of its files.
 _BESIDE = 64 << 20
-#: Bytes a second that a sender must keep up.
-_SLOWEST = 1500
 
 
 class CreateRepository(Handler):
@@ -110,139 +103,6 @@ class Preupload(Handler):
         if here is not None:
             said["oid"] = here.sha256 if large else here.oid
         return said
-
-
-class LargeFiles(Handler):
-    """Where to send large files, as Git LFS asks."""
-
-    async def post(self, kinds: str | None, name: str) -> None:
-        repository = await self.disk(self.repository, kinds or "models", name)
-        caller = self.must_change(repository)
-        given = json_body(self)
-        if given.get("operation", "upload") != "upload":
-            raise Refused(400, "Git does not fetch from here: use the hub's clients")
-        objects = given.get("objects")
-        if not isinstance(objects, list) or len(objects) > _MOST_FILES:
-            raise Refused(400, "The list of objects is none, or too long")
-        kept = await self.disk(self.store.contents, repository)
-        said = [await self.disk(self._said, repository, caller, one, kept) for one in objects]
-        self.set_header("Content-Type", "application/vnd.git-lfs+json")
-        self.finish(json.dumps({"transfer": "basic", "objects": said, "hash_algo": "sha256"}))
-
-    def _said(
-        self, repository: Repository, caller: Caller, one: Mapping[str, Any], kept: Mapping[str, int]
-    ) -> dict[str, Any]:
-        oid, size = str(one.get("oid", "")), int(one.get("size", -1))
-        if len(oid) != 64 or set(oid) - set("0123456789abcdef") or size < 0:
-            raise Refused(400, "An object has no SHA-256, or no size")
-        said: dict[str, Any] = {"oid": oid, "size": size}
-        waits = publishing.staged(self.store, caller, oid)
-        if kept.get(oid) == size or (waits.is_file() and waits.stat().st_size == size):
-            return said
-        try:
-            publishing.check_waiting(self.service, caller, size)
-        except Refused as error:
-            return {**said, "error": {"code": error.status, "message": str(error)}}
-        self.store.blobs.check_room(size)
-        return {**said, "actions": {"upload": {"href": self.address(f"upload/{self._ticket(caller, oid, size)}")}}}
-
-    def _ticket(self, caller: Caller, oid: str, size: int) -> str:
-        return seal(self.store, ["file", caller.name, caller.instructor, oid, size, int(time.time()) + VALID])
-
-
-@web.stream_request_body
-class Receiving(Handler):
-    """Takes a body to the disk as it comes."""
-
-    writer: Writer | None = None
-    sender: Caller
-    _gone = False
-
-    def identify(self, name: str, instructor: bool, until: float) -> None:
-        """What is sent comes from the account `name`, whose ticket can be used until that moment.
-
-        Raises:
-            Refused: if it is too late.
-        """
-        if not -VALID < until - time.time() <= VALID:
-            raise Refused(403, "The permission for this upload is too old: start the upload again")
-        self.sender = Caller(name, instructor)
-
-    def limit(self) -> int:
-        """How many bytes may come, once it is known who sends them; call it from a thread."""
-        raise NotImplementedError
-
-    async def prepare(self) -> None:
-        await super().prepare()
-        if self.request.method not in ("PUT", "POST"):
-            return
-        most = await self.disk(self.limit)
-        announced = int(self.request.headers.get("Content-Length") or 0)
-        if announced > most:
-            raise Refused(413, f"{announced} bytes are more than are taken at once ({most})")
-        connection: Any = self.request.connection
-        connection.set_max_body_size(most)
-        connection.set_body_timeout(60 + (announced or most) / _SLOWEST)
-        self.writer = await self.disk(self.store.blobs.writer, announced)
-        if self._gone:  # meanwhile
-            self._end()
-
-    async def data_received(self, chunk: bytes) -> None:
-        if self.writer is not None:
-            await self.disk(self.writer.write, chunk)
-
-    def on_finish(self) -> None:
-        self._end()
-
-    def on_connection_close(self) -> None:
-        super().on_connection_close()
-        self._gone = True
-        self._end()
-
-    def _end(self) -> None:
-        if self.writer is not None:
-            writer, self.writer = self.writer, None
-            self.service.threads.submit(writer.discard)
-
-    @property
-    def received(self) -> Writer:
-        """What came.
-
-        Raises:
-            Refused: if nothing did.
-        """
-        if self.writer is None:
-            raise Refused(400, "Nothing was sent")
-        return self.writer
-
-
-class ReceiveLarge(Receiving):
-    """One large file. The address says who sends it: clients give no token here."""
-
-    async def prepare(self) -> None:
-        if self.request.method != "PUT":
-            raise Refused(405, "Large files are PUT here")
-        await super().prepare()
-
-    def limit(self) -> int:
-        try:
-            what, name, instructor, self.oid, self.size, until = unseal(self.store, self.path_args[0])
-        except (ValueError, TypeError):
-            what = ""
-        if what != "file":
-            raise Missing("The hub has nothing there", "")
-        self.identify(name, instructor, until)
-        size: int = self.size
-        return size
-
-    async def put(self, ticket: str) -> None:
-        await self.disk(self._keep, self.received)
-        self.answer({})
-
-    def _keep(self, writer: Writer) -> None:
-        if (writer.size, writer.sha256) != (self.size, self.oid):
-            raise Refused(400, "What came is not what was announced: it was damaged on the way, or changed meanwhile")
-        publishing.stage(self.store, self.sender, writer)
 
 
 class MakeCommit(Receiving):
@@ -358,8 +218,6 @@ ROUTES: list[tuple[str, type[Handler]]] = [
     (r"/api/repos/create", CreateRepository),
     (r"/api/repos/delete", DeleteRepository),
     (r"/api/validate-yaml", CheckCard),
-    (r"/upload/([\w\-]+)", ReceiveLarge),
-    (rf"/(?:(datasets)/)?{ID}\.git/info/lfs/objects/batch", LargeFiles),
     (rf"/api/{KIND}/{ID}/preupload/{REVISION}", Preupload),
     (rf"/api/{KIND}/{ID}/commit/{REVISION}", MakeCommit),
     (rf"/api/{KIND}/{ID}/branch/([^/]+)", Branch),

@@ -116,6 +116,7 @@ def some(instructions):
         return
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_noise_is_no_pickle(tmp_path: Path) -> None:
     path = tmp_path / "noise"
     for seed in range(2000):

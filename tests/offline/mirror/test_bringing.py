@@ -120,6 +120,7 @@ def contents(stick: Path) -> list[Path]:
     return sorted(path for path in (stick / "ustod-mirror" / "contents").rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_stick_carries_each_content_once_and_the_second_time_nothing(library, hub_at, stick: Path) -> None:
     names = [path.name for path in contents(stick)]
     assert len(names) == len(set(names))
@@ -162,6 +163,7 @@ def test_a_corrupted_stick_is_told_of_and_nothing_of_the_model_is_taken(stick: P
     assert not list((empty_hub.store / "incoming").iterdir())
 
 
+@pytest.mark.slow
 def test_what_changed_here_and_there_is_kept_apart(hub_at, tmp_path: Path) -> None:
     here, there = hub_at(tmp_path / "here"), hub_at(tmp_path / "there")
     code = """

@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 TESTS = .venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: help lab setup server test test-slow test-all development lint demo verify attacks fuzz bench bench-course bench-lab lock clean
+.PHONY: help lab setup server test test-slow test-all development lint demo verify attacks fuzz bench bench-course bench-lab bench-mirror lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ bench-course: development ## what the models of the course reach, and in what ti
 
 bench-lab: development ## a lab server beside stock JupyterHub: time, memory, bytes; a table in build/bench-lab (as root, long)
 	@PYTHONPATH=.:tests .venv/bin/python -P -m benchmarks.lab $(ARGS)
+
+bench-mirror: development ## 200 downloads at once from the mirror and from nginx; a table in build/bench-mirror
+	@PYTHONPATH=tests .venv/bin/python -P -m benchmarks.mirror $(ARGS)
 
 lock: ## rewrite the locked requirement files (needs uv)
 	environments/requirements/lock.sh

@@ -20,6 +20,7 @@ from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
 from autograder.hub.cli import app as hub
 from autograder.offline.cli import app as assets
+from autograder.offline.mirror.cli import app as mirror
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
+app.add_typer(mirror, name="mirror")
 console = Console()
 progress = Console(stderr=True)
 
@@ -122,6 +124,7 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
     from autograder.hub.words import CATALOGS, hub_texts
+    from autograder.offline.mirror import words as mirror_words
 
     for language in TRANSLATIONS:
         if not units:
@@ -129,6 +132,9 @@ def catalog(units: Units = None) -> None:
             console.print(f"interface {language}: {done} of {total} texts translated")
             done, total = update_interface_catalog(language, hub_texts(), CATALOGS)
             console.print(f"lab {language}: {done} of {total} texts translated")
+            pages = mirror_words.page_texts(), mirror_words.CATALOGS
+            done, total = update_interface_catalog(language, *pages)
+            console.print(f"mirror {language}: {done} of {total} texts translated")
         for unit in map(read_unit, find_units(units)):
             done, total = update_catalog(unit, language)
             console.print(f"{unit.name} {language}: {done} of {total} texts translated")

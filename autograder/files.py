@@ -40,6 +40,15 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
         raise
 
 
+def sync(folder: Path) -> None:
+    """What stands in `folder` is on the disk when this returns."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def needs_room(*folders: Path) -> Iterator[None]:
     """Tell of a failure of the body in a sentence that names the disk, if one of those of `folders` is full.

@@ -38,7 +38,12 @@ INDEX_SECONDS = 3
 #: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser and
 #: a database.
 SYSTEM = {"bwrap": "bubblewrap", "npm": "npm"}
-SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver", "pg_createcluster": "postgresql"}
+SYSTEM_FOR_TESTS = {
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "faketime": "faketime",
+    "pg_createcluster": "postgresql",
+}
 
 
 def main() -> None:

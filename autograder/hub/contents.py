@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 
-from autograder.hub.exchange.bundle import sync
+from autograder.files import sync
 
 
 class WholeFiles(AsyncLargeFileManager):

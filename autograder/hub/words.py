@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from autograder.hub.passwords import REFUSALS
+from autograder.languages import NAMES, best_language, said_in
 from autograder.student.texts import Texts, read_catalog
 
 HERE = Path(__file__).parent
@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 CATALOGS = HERE / "po"
 #: Templates of the hub's pages; they go before the hub's own in `JupyterHub.template_paths`.
 TEMPLATES = HERE / "templates"
-#: Languages by the names that their speakers call them.
-NAMES = {"en": "English", "tg": "Тоҷикӣ", "ru": "Русский"}
+
+__all__ = ["CATALOGS", "NAMES", "TEMPLATES", "best_language", "hub_texts", "page_words", "words"]
 
 
 @lru_cache
@@ -31,44 +31,6 @@ def page_words(language_of: Callable[[Any], str]) -> dict[str, Callable[[Any], o
     return {"language": language_of, "say": lambda user: words(language_of(user))}
 
 
-def best_language(chosen: str | None, accepted: str, languages: Sequence[str]) -> str:
-    """The language for a reader: what they have `chosen`, else what their browser accepts, else the lab's first.
-
-    Args:
-        accepted: the value of the header Accept-Language.
-    """
-    if chosen in languages:
-        return str(chosen)
-    wishes = []
-    for position, part in enumerate(accepted.split(",")):
-        name, _, rest = part.partition(";")
-        try:
-            weight = float(rest.strip().removeprefix("q=")) if rest else 1.0
-        except ValueError:
-            continue
-        if weight > 0:
-            wishes.append((-weight, position, name.strip().split("-")[0].lower()))
-    return next((name for _, _, name in sorted(wishes) if name in languages), languages[0])
-
-
 def hub_texts() -> list[str]:
     """Every text that the templates and modules of the lab pass to `say`, and the answers to a refused password."""
-    from jinja2 import Environment, nodes
-
-    found = [*REFUSALS]
-    for path in sorted(TEMPLATES.glob("*.html")):
-        tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
-        for call in tree.find_all(nodes.Call):
-            if isinstance(call.node, nodes.Name) and call.node.name == "say" and isinstance(call.args[0], nodes.Const):
-                found.append(call.args[0].value)
-    for path in sorted(HERE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_say(node.func) and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
-    return list(dict.fromkeys(found))
-
-
-def _is_say(function: ast.expr) -> bool:
-    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == "say"
+    return list(dict.fromkeys([*REFUSALS, *said_in(HERE, TEMPLATES)]))

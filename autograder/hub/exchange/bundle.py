@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from autograder.errors import UstodError, one_line
+from autograder.files import sync
 
 #: Of the line that lists the files, in bytes.
 LONGEST_LIST = 1 << 20
@@ -312,12 +313,3 @@ def unpack(pieces: Iterator[bytes], folder: Path, limit: int) -> Listing:
     for parent, _, _ in os.walk(folder):
         sync(Path(parent))
     return listing
-
-
-def sync(folder: Path) -> None:
-    """What stands in `folder` is on the disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,8 +14,7 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.errors import UstodError
-from autograder.files import needs_room, write_text
-from autograder.hub.exchange.bundle import sync
+from autograder.files import needs_room, sync, write_text
 from autograder.hub.exchange.client import Client
 from autograder.hub.exchange.receipts import Receipt, verify_receipt
 from autograder.hub.exchange.store import check_name

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from autograder.errors import UstodError
-from autograder.hub.exchange.bundle import sync
+from autograder.files import sync
 
 #: As nbgrader writes moments into ``timestamp.txt``.
 NBGRADER_TIME = "%Y-%m-%d %H:%M:%S.%f UTC"

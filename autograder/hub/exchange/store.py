@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import IO
 
 from autograder.errors import UstodError, one_line
-from autograder.hub.exchange.bundle import LONGEST_LIST, PIECE, Listing, Reader, sync
+from autograder.files import sync
+from autograder.hub.exchange.bundle import LONGEST_LIST, PIECE, Listing, Reader
 from autograder.hub.exchange.receipts import NBGRADER_TIME, Receipt, Seal
 
 log = logging.getLogger("ustod.exchange")

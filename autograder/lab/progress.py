@@ -117,7 +117,7 @@ def _append(path: Path, some: Iterable[Event]) -> None:
 
 def _sorted(lines: Iterable[bytes]) -> list[Event]:
     found = {_line(event): event for line in lines if (event := _event(line)) is not None}
-    return sorted(found.values(), key=lambda event: int(event["time"]))
+    return [found[line] for line in sorted(found, key=lambda line: (found[line]["time"], line))]
 
 
 def _line(event: Event) -> bytes:

@@ -69,6 +69,7 @@
     }
 
     return {
+      __esModule: true,
       default: {
         id: '@ustod/course:launcher',
         description: 'The Course page in the launcher.',

@@ -14,7 +14,7 @@ from typing import Any
 
 from autograder.lab.progress import Progress, Tried
 from autograder.student.sidecar import SIDECAR, Sidecar, course_folder
-from autograder.student.texts import Texts, read_catalog
+from autograder.student.texts import LANGUAGES, Texts, read_catalog
 
 #: How deep below the learner's folder a unit may lie: a lab has folders of courses, and in them of assignments.
 DEEPEST = 3
@@ -39,6 +39,7 @@ class Stage:
     Attributes:
         notebook, feedback: paths below the folder; `feedback` is empty until it has been fetched.
         score: points that are certain: those of the feedback, or in self-study what the checks gave; None if none are.
+        language: of the notebook.
         minutes: how long the unit is meant to take; 0 if that is not known.
     """
 
@@ -52,6 +53,7 @@ class Stage:
     seconds: int = 0
     minutes: int = 0
     feedback: str = ""
+    language: str = "en"
 
     @property
     def done(self) -> int:
@@ -126,6 +128,7 @@ def _stage(folder: Path, path: Path, progress: Progress, language: str) -> Stage
         seconds=progress.seconds.get(sidecar.unit, 0),
         minutes=int(about.get("minutes", 0)),
         feedback=page.relative_to(folder).as_posix() if page else "",
+        language=sidecar.language if sidecar.language in LANGUAGES else "en",
     )
 
 

@@ -16,7 +16,6 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from autograder.errors import UstodError
-from autograder.student.progress import VARIABLE
 
 #: For `LabApp.extra_labextensions_path`.
 LABEXTENSIONS = str(Path(__file__).parent / "labextension")
@@ -56,6 +55,7 @@ class _Handler(JupyterHandler):
     def progress(self) -> Path:
         """Where the learner's progress is kept."""
         from autograder.lab.progress import PROGRESS
+        from autograder.student.progress import VARIABLE
 
         return Path(os.environ.get(VARIABLE) or self.folder / PROGRESS)
 

@@ -32,6 +32,8 @@ INSTRUCTORS = [
 ]
 #: Ours of the server: the Course page.
 COURSE_PAGE = "autograder.lab.extension"
+#: Under this name the page of JupyterLab knows our language: Tajik is none of its own.
+LANGUAGE_OPTION = "ustodLanguage"
 AUTOSAVE_SECONDS = 20  # a power cut takes no more than this
 
 
@@ -54,7 +56,10 @@ def write_settings(folder: Path, language: str) -> Path:
         "LabApp": {"extra_labextensions_path": [LABEXTENSIONS]},
     }
     write_text(folder / SETTINGS / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
-    write_text(labconfig / "page_config.json", json.dumps({"disabledExtensions": hidden}, indent=1) + "\n")
+    write_text(
+        labconfig / "page_config.json",
+        json.dumps({"disabledExtensions": hidden, LANGUAGE_OPTION: language}, indent=1) + "\n",
+    )
     write_text(labconfig / "default_setting_overrides.json", json.dumps(defaults, indent=1) + "\n")
     return labconfig.parent
 

@@ -48,6 +48,7 @@ def render(
         languages=NAMES,
         course=course,
         next=next_stage(course, known),
+        written_in=sorted({NAMES[one.language] for one in course if one.language != spoken}),
         score=sum(stage.score or 0 for stage in course),
         points_of_course=sum(stage.points for stage in course),
         seconds=sum(stage.seconds for stage in course),
@@ -60,6 +61,8 @@ def render(
 
 def _spent(seconds: int, say: Texts) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
+    if hours and not minutes:
+        return say("{hours} h", hours=hours)
     if hours:
         return say("{hours} h {minutes} min", hours=hours, minutes=minutes)
     return say("{minutes} min", minutes=minutes)

@@ -9,9 +9,9 @@
   }
 
   async function extension() {
-    const [{ ILauncher }, { ICommandPalette, MainAreaWidget, IFrame }, { PageConfig, URLExt }, { LabIcon }, { ITranslator }] =
+    const [{ ILauncher }, { ICommandPalette, MainAreaWidget, IFrame }, { PageConfig, URLExt }, { LabIcon }] =
       await Promise.all(
-        ['@jupyterlab/launcher', '@jupyterlab/apputils', '@jupyterlab/coreutils', '@jupyterlab/ui-components', '@jupyterlab/translation'].map(load)
+        ['@jupyterlab/launcher', '@jupyterlab/apputils', '@jupyterlab/coreutils', '@jupyterlab/ui-components'].map(load)
       );
     const command = 'ustod:course';
     const names = { ru: 'Курс', tg: 'Курс', en: 'Course' };
@@ -21,8 +21,9 @@
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16"><path class="jp-icon3" fill="#616161" d="M12 4 1 9l11 5 9-4.1V16h2V9zM5 13.2V17c0 1.7 3.1 3 7 3s7-1.3 7-3v-3.8l-7 3.2z"/></svg>'
     });
 
-    function activate(app, launcher, palette, translator) {
-      const language = (translator?.languageCode ?? 'en').slice(0, 2);
+    function activate(app, launcher, palette) {
+      // Tajik is a language of ours, and not one of JupyterLab's.
+      const language = PageConfig.getOption('ustodLanguage');
       let widget = null;
 
       function open() {
@@ -64,7 +65,7 @@
         icon,
         execute: open
       });
-      launcher?.add({ command, category: 'Ustod', rank: 0 });
+      launcher?.add({ command, category: 'Other', rank: 0 });
       palette?.addItem({ command, category: 'Ustod' });
     }
 
@@ -74,7 +75,7 @@
         id: '@ustod/course:launcher',
         description: 'The Course page in the launcher.',
         autoStart: true,
-        optional: [ILauncher, ICommandPalette, ITranslator],
+        optional: [ILauncher, ICommandPalette],
         activate
       }
     };

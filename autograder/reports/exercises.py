@@ -14,7 +14,7 @@ from autograder.judge.cells import public_part
 from autograder.judge.conductor import ENDED, LATE, MISSING
 from autograder.kernel.limits import SENTENCES
 from autograder.reports.marks import Mark
-from autograder.reports.words import ENDINGS, NO_RESPONSE
+from autograder.reports.words import ENDINGS
 from autograder.student.grade import MIME
 from autograder.student.running import Outcome, State
 from autograder.student.sidecar import Sidecar
@@ -27,6 +27,8 @@ MARKERS = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
 LARGEST_FIGURE, LONGEST_TEXT = 2 << 20, 4000
 #: A line of a hidden check as short as this says nothing.
 SHORTEST_SECRET = 6
+#: What nbgrader writes, in an instructor's place, beside a cell that nobody has filled in.
+NO_RESPONSE = "No response."
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 #: A notebook file has the evidence in the order of the alphabet; people want what was tried first.
 _ORDER = {name: place for place, name in enumerate(LABEL)}
@@ -214,8 +216,8 @@ class _Reader:
 
     def _comment(self, name: str) -> None:
         comment = self._comments.get(name, "")
-        if comment and self._now is not None:
-            self._now.comments.append(self._say(comment) if comment == NO_RESPONSE else comment)
+        if comment and comment != NO_RESPONSE and self._now is not None:
+            self._now.comments.append(comment)
 
     def _mark(self, name: str, properties: list[Property]) -> None:
         if self._now is None:

@@ -10,8 +10,6 @@ from autograder.student.texts import Texts, read_catalog
 HERE = Path(__file__).parent
 #: Translations, for translators; `ustod catalog` keeps them up to date.
 CATALOGS = HERE / "po"
-#: What nbgrader writes beside a text cell that nobody has filled in.
-NO_RESPONSE = "No response."
 #: What the judge says of time that is over, and what a learner is told; `autograder.kernel.limits` has the others.
 ENDINGS = {
     "The cell was stopped after {seconds} seconds.": "Your cell was stopped after {seconds} seconds; look for a loop "
@@ -33,5 +31,5 @@ def report_texts() -> list[str]:
     from autograder.kernel.limits import SENTENCES
 
     elsewhere = set(interface_texts())
-    found = [*texts_said(HERE), *SENTENCES.values(), *ENDINGS.values(), NO_RESPONSE]
+    found = [*texts_said(HERE), *SENTENCES.values(), *ENDINGS.values()]
     return [text for text in dict.fromkeys(found) if text not in elsewhere]

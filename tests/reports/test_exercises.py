@@ -142,7 +142,7 @@ def test_cells_that_are_graded_by_hand_wait_and_then_have_a_comment() -> None:
     [graded] = read(essay, comments={"essay": "Well <argued>"}, essay=Mark(4, 5)).exercises
     assert (graded.state, graded.comments) == (State.WRONG, ["Well <argued>"])
     [empty] = read(essay, comments={"essay": "No response."}, essay=Mark(0, 5)).exercises
-    assert empty.state is State.NOT_ATTEMPTED
+    assert (empty.state, empty.comments) == (State.NOT_ATTEMPTED, []), "no instructor wrote that"
     task = text("Describe.", "task", task=True, grade=False, solution=False)
     assert read(task, task=Mark(1, 1)).exercises[0].state is State.RIGHT
 

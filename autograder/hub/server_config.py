@@ -10,7 +10,6 @@ from traitlets.config import Config
 from autograder.files import write_text
 from autograder.hub.lab import Lab
 from autograder.hub.nbgrader import configure_student
-from autograder.lab.extension import LABEXTENSIONS
 from autograder.lab.jupyterlab import COURSE_PAGE, LANGUAGE_OPTION, LOCALES
 
 #: Server extensions that cost every server memory and that students have no use for: instructors' panels, which their
@@ -46,7 +45,6 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     c = Config()
     c.ServerApp.shutdown_no_activity_timeout = int(idle)
     c.ServerApp.jpserver_extensions = dict.fromkeys(UNUSED, False) | {COURSE_PAGE: True}
-    c.LabApp.extra_labextensions_path = [LABEXTENSIONS]
     c.ServerApp.contents_manager_class = "autograder.hub.contents.WholeFiles"
     c.ServerApp.max_body_size = int(lab.limits.upload)
     c.ServerApp.log_level = "WARN"

@@ -17,7 +17,7 @@ from tornado import web
 
 from autograder.errors import UstodError
 
-#: For `LabApp.extra_labextensions_path`.
+#: Where JupyterLab finds the tile.
 LABEXTENSIONS = str(Path(__file__).parent / "labextension")
 #: In which language the page is until a learner chooses another.
 LANGUAGE = "USTOD_LANGUAGE"
@@ -29,6 +29,9 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
+    """Add the page to `server`, and the tile to its JupyterLab, which is loaded later: the names are in order."""
+    for jupyterlab in server.extension_manager.extension_apps.get("jupyterlab", ()):
+        jupyterlab.extra_labextensions_path = [*jupyterlab.extra_labextensions_path, LABEXTENSIONS]
     base = server.web_app.settings["base_url"]
     server.web_app.add_handlers(
         ".*$",

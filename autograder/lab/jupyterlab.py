@@ -15,7 +15,6 @@ from pathlib import Path
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.files import write_text
-from autograder.lab.extension import LABEXTENSIONS
 
 FIRST_PORT, PORTS = 8888, 50
 
@@ -51,10 +50,7 @@ def write_settings(folder: Path, language: str) -> Path:
         "@jupyterlab/translation-extension:plugin": {"locale": LOCALES.get(language, "en")},
     }
     extensions = dict.fromkeys(INSTRUCTORS, False) | {COURSE_PAGE: True}
-    server = {
-        "ServerApp": {"jpserver_extensions": extensions},
-        "LabApp": {"extra_labextensions_path": [LABEXTENSIONS]},
-    }
+    server = {"ServerApp": {"jpserver_extensions": extensions}}
     write_text(folder / SETTINGS / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
     write_text(
         labconfig / "page_config.json",

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
@@ -59,13 +59,17 @@ def lab(
 ) -> None:
     """Open the course in JupyterLab. Its text is brought up to date; what you wrote in your notebooks stays."""
     from autograder.authoring.unit import find_units, read_unit
+    from autograder.lab.extension import LANGUAGE
     from autograder.lab.jupyterlab import free_port, start, write_settings
     from autograder.lab.needs import missing_assets
+    from autograder.lab.progress import PROGRESS
     from autograder.lab.workspace import fill_workspace
+    from autograder.student.progress import VARIABLE
 
     texts = Texts(_language(lang))
     units = [read_unit(path) for path in find_units()]
-    place = (folder or Path.home() / "ustod" / lang).resolve()
+    home = (folder or Path.home() / "ustod").resolve()
+    place = home if folder else home / lang  # progress is the same in every language
     placed = fill_workspace(units, lang, place)
     for merged in placed.merged:
         told = texts(
@@ -96,7 +100,9 @@ def lab(
         console.print(texts("Your notebooks are in {folder}. Press Ctrl-C here to stop.", folder=place), soft_wrap=True)
 
     settings = write_settings(place, lang)
-    raise typer.Exit(start(place, settings, placed.notebooks[0], number, token, browser=browser, ready=ready))
+    variables = {VARIABLE: str(home / PROGRESS), LANGUAGE: lang}
+    code = start(place, settings, placed.notebooks[0], number, token, browser=browser, ready=ready, variables=variables)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -123,18 +129,23 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.catalog import update_catalog
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
-    from autograder.hub.words import CATALOGS, hub_texts
+    from autograder.hub import words as hub_words
+    from autograder.lab import words as lab_words
     from autograder.offline.mirror import words as mirror_words
+    from autograder.reports import words as report_words
 
     for language in TRANSLATIONS:
         if not units:
             done, total = update_interface_catalog(language)
             console.print(f"interface {language}: {done} of {total} texts translated")
-            done, total = update_interface_catalog(language, hub_texts(), CATALOGS)
-            console.print(f"lab {language}: {done} of {total} texts translated")
-            pages = mirror_words.page_texts(), mirror_words.CATALOGS
-            done, total = update_interface_catalog(language, *pages)
-            console.print(f"mirror {language}: {done} of {total} texts translated")
+            for what, texts, folder in (
+                ("lab server", hub_words.hub_texts(), hub_words.CATALOGS),
+                ("Course page", lab_words.page_texts(), lab_words.CATALOGS),
+                ("mirror", mirror_words.page_texts(), mirror_words.CATALOGS),
+                ("reports", report_words.report_texts(), report_words.CATALOGS),
+            ):
+                done, total = update_interface_catalog(language, texts, folder)
+                console.print(f"{what} {language}: {done} of {total} texts translated")
         for unit in map(read_unit, find_units(units)):
             done, total = update_catalog(unit, language)
             console.print(f"{unit.name} {language}: {done} of {total} texts translated")
@@ -188,17 +199,15 @@ def grade(
 
     opened = open_course(course)
     name = opened.assignment(assignment)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     stopped = "Grading was stopped; what is recorded is kept: run the command again to go on."
-    with _may_be_stopped(stopped), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(name)
+    with _may_be_stopped(stopped), _progress(name) as told:
         result = run(
             *(opened, name, student or None),
             workers=workers,
             scheduler=scheduler,
             force=force,
             isolation=Isolation.PROCESS if unsafe else Isolation.SANDBOX,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            progress=told,
         )
     if as_json:
         text = json.dumps({**vars(result), "scores": class_totals(opened, name)}, ensure_ascii=False)
@@ -274,6 +283,9 @@ def feedback(
     assignment: str,
     course: CourseFolder = Path(),
     student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
+    lang: Annotated[
+        Optional[str], typer.Option("--lang", help="Language of the pages; that of the notebook without.")
+    ] = None,
 ) -> None:
     """Write a feedback page for every graded submission, without a line of a hidden check in it."""
     from autograder.grading.course import open_course
@@ -281,7 +293,10 @@ def feedback(
 
     opened = open_course(course)
     name = opened.assignment(assignment)
-    written, failed = write_feedback(opened, name, student or None)
+    with _progress(name) as told:
+        written, failed = write_feedback(
+            opened, name, student or None, language=_language(lang) if lang else None, progress=told
+        )
     console.print(f"{len(written)} pages in {opened.root / 'feedback'}", soft_wrap=True)
     if failed:
         raise UstodError(f"{len(failed)} pages could not be written. {'; '.join(failed)}")
@@ -303,6 +318,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
         console.print(table)
     if failed := [finding.guarantee for finding in found if not finding.holds]:
         raise UstodError(f"This machine does not give {len(failed)} of {len(found)} guarantees: {', '.join(failed)}.")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the screen; what is given tells it how many are done, of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task(name)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 @contextmanager

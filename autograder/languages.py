@@ -30,24 +30,31 @@ def best_language(chosen: str | None, accepted: str, languages: Sequence[str]) -
     return next((name for _, _, name in sorted(wishes) if name in languages), languages[0])
 
 
-def said_in(modules: Path, templates: Path) -> list[str]:
-    """Every text that modules below one folder and templates in another pass to `say`."""
+def said_in(folder: Path) -> list[str]:
+    """Every text that the templates of pages and the modules below `folder` pass to `say`, in order."""
     from jinja2 import Environment, nodes
 
     found = []
-    for path in sorted(templates.glob("*.html")):
+    templates = [path for pattern in ("*.html", "*.html.j2") for path in folder.rglob(pattern)]
+    for path in sorted(templates):
         tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
         for call in tree.find_all(nodes.Call):
             if isinstance(call.node, nodes.Name) and call.node.name == "say" and isinstance(call.args[0], nodes.Const):
-                found.append(call.args[0].value)
-    for path in sorted(modules.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_say(node.func) and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
+                found.append(str(call.args[0].value))
+    for path in sorted(folder.rglob("*.py")):
+        found += passed_to("say", path)
     return list(dict.fromkeys(found))
 
 
-def _is_say(function: ast.expr) -> bool:
-    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == "say"
+def passed_to(name: str, path: Path) -> list[str]:
+    """The texts that calls of `name`, or of a method of this name, in the module `path` have first."""
+    firsts = [
+        node.args[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and node.args and _name(node.func) == name
+    ]
+    return [first.value for first in firsts if isinstance(first, ast.Constant) and isinstance(first.value, str)]
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else str(getattr(function, "id", ""))

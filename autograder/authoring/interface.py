@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import polib
 
 import autograder
 from autograder.authoring.notebook import STALE_BANNER
+from autograder.languages import passed_to
 from autograder.student.table import EXPLANATION, LABEL, WORD
 from autograder.student.unit import UNKNOWN_EXERCISE
 
@@ -20,11 +20,7 @@ def interface_texts() -> list[str]:
     """Every text that the code passes to `Texts`, and those that it looks up by state or by kind of evidence."""
     found = [*WORD.values(), *LABEL.values(), *EXPLANATION.values(), STALE_BANNER, UNKNOWN_EXERCISE]
     for path in sorted(FOLDER.parent.parent.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_texts(node.func):
-                first = node.args[0] if node.args else None
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
+        found += passed_to("texts", path)
     return list(dict.fromkeys(found))
 
 
@@ -45,8 +41,3 @@ def update_interface_catalog(
     catalog.merge(template)
     catalog.save(str(path))
     return len(catalog.translated_entries()), len(texts)
-
-
-def _is_texts(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name == "texts"

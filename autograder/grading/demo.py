@@ -37,8 +37,8 @@ def sample_class(unit: Unit) -> dict[str, Sample]:
         Sample("half right", {name: reference[name] for name in names[:half]}),
         Sample("half right", {name: reference[name] for name in names[half:]}),
         Sample("empty", {}),
-        Sample("crashing", {**reference, first: _with_body(reference[first], "raise RuntimeError('out of order')")}),
-        Sample("looping", {**reference, first: _with_body(reference[first], "while True: pass")}),
+        Sample("crashing", {**reference, first: with_body(reference[first], "raise RuntimeError('out of order')")}),
+        Sample("looping", {**reference, first: with_body(reference[first], "while True: pass")}),
     ]
     variants = read_variants(unit)
     accepted = [v for v in variants if not v.fails]
@@ -55,7 +55,7 @@ def make_demo(unit: Unit, language: str, folder: Path) -> dict[str, Sample]:
     return samples
 
 
-def _with_body(source: str, statement: str) -> str:
+def with_body(source: str, statement: str) -> str:
     """The first function of an exercise cell with `statement` in place of its solution."""
     lines = source.split("\n")
     begin = next(number for number, line in enumerate(lines) if "### BEGIN SOLUTION" in line)

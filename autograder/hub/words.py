@@ -33,4 +33,4 @@ def page_words(language_of: Callable[[Any], str]) -> dict[str, Callable[[Any], o
 
 def hub_texts() -> list[str]:
     """Every text that the templates and modules of the lab pass to `say`, and the answers to a refused password."""
-    return list(dict.fromkeys([*REFUSALS, *said_in(HERE, TEMPLATES)]))
+    return list(dict.fromkeys([*REFUSALS, *said_in(HERE)]))

@@ -1,4 +1,7 @@
-"""Take hidden checks out of what a learner is given back."""
+"""Take hidden checks out of what a learner is given back, where nbgrader itself makes the page.
+
+Courses that were built before `autograder.reports.feedback` had pages of its own name this step in their configuration.
+"""
 
 from __future__ import annotations
 

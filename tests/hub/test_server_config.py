@@ -99,6 +99,9 @@ def test_students_have_the_panels_they_need_and_compressed_pages(server: Server,
     assert settings["schema"]["properties"]["autosaveInterval"]["default"] == 20
     translation = server.ask("GET", "/lab/api/settings/@jupyterlab/translation-extension:plugin")
     assert translation["schema"]["properties"]["locale"]["default"] == "ru_RU"
+    assert '"name": "@ustod/course"' in text and '"ustodLanguage": "ru"' in text
+    with server.open("GET", "/ustod/course") as page:
+        assert "There is no unit in your folder yet" in page.read().decode()
     assert isinstance(server.ask("POST", "/api/terminals")["name"], str)
     assert server.ask("GET", "/courses") is not None
     for path in ("/formgrader", "/lsp/status"):

@@ -87,6 +87,7 @@ def test_a_server_is_its_students_and_has_nothing_of_the_hubs(s1: RealHub) -> No
     assert environment["USER"] == environment["LOGNAME"] == "lab-s1"
     assert environment["MEM_LIMIT"] == str(600 << 20) and environment["CPU_LIMIT"] == "0.9"
     assert environment["HF_HOME"] == "/srv/hf"
+    assert environment["USTOD_PROGRESS"] == "/srv/ustod/homes/s1/.ustod-progress.jsonl"
     assert not {"SECRET_OF_THE_HUB", "CONFIGPROXY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"} & environment.keys()
     for name in ("TMPDIR", "XDG_RUNTIME_DIR"):
         assert s1.machine.run("stat", "-c", "%a %U", environment[name]) in ("700 lab-s1\n", "1700 lab-s1\n")

@@ -137,3 +137,20 @@ def test_stock_nbgrader_with_the_built_configuration_shows_none_either(course: C
     done = subprocess.run(command, cwd=course.root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert_nothing_leaks(course.root / "feedback")
+
+
+def test_a_course_that_was_built_before_there_were_such_pages_shows_none_either(course: Course) -> None:
+    config = course.root / "nbgrader_config.py"
+    before = """
+c.GenerateFeedback.exporter_class = "nbconvert.exporters.HTMLExporter"
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "autograder.reports.hiding.HideHiddenChecks",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+"""
+    config.write_text(config.read_text("utf-8") + before, "utf-8")
+    command = [sys.executable, "-m", "nbgrader", "generate_feedback", NAME, "--log-level=ERROR"]
+    done = subprocess.run(command, cwd=course.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert_nothing_leaks(course.root / "feedback")

@@ -14,6 +14,10 @@ from autograder.hub.config import HEADERS, authenticator_class
 from autograder.hub.kubernetes import names
 from autograder.hub.lab import Lab
 from autograder.hub.rights import CONTROL, EXCHANGE, SERVER_SCOPES, roles
+from autograder.lab.extension import LANGUAGE
+from autograder.lab.jupyterlab import COURSE_PAGE
+from autograder.lab.progress import PROGRESS
+from autograder.student.progress import VARIABLE
 
 #: Names of the two sizes of server.
 PLAIN = {"tg": "Муқаррарӣ", "ru": "Обычный", "en": "Plain"}
@@ -181,6 +185,8 @@ def _singleuser(lab: Lab) -> JSON:
     environment = {
         **OFFLINE,
         "USTOD_EXCHANGE_URL": f"http://{names.EXCHANGE}:{names.EXCHANGE_PORT}/services/{EXCHANGE}/",
+        VARIABLE: str(names.HOME / PROGRESS),
+        LANGUAGE: lab.languages[0],
     }
     if cluster.models_claim:
         claim = {"claimName": cluster.models_claim, "readOnly": True}
@@ -247,7 +253,7 @@ def _server_settings(lab: Lab) -> JSON:
     """Files for each student's server: when idle kernels end (busy ones never do), and how often work is saved."""
     idle = lab.limits.idle_minutes * 60
     server = {
-        "ServerApp": {"shutdown_no_activity_timeout": idle},
+        "ServerApp": {"shutdown_no_activity_timeout": idle, "jpserver_extensions": {COURSE_PAGE: True}},
         "MappingKernelManager": {
             "cull_idle_timeout": idle,
             "cull_interval": 60,

@@ -22,4 +22,4 @@ def words(language: str) -> Texts:
 
 def page_texts() -> list[str]:
     """Every text of the pages."""
-    return said_in(HERE, TEMPLATES)
+    return said_in(HERE)

@@ -1,0 +1,36 @@
+"""The words of the pages that people read after grading."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from autograder.languages import said_in
+from autograder.student.texts import Texts, read_catalog
+
+HERE = Path(__file__).parent
+#: Translations, for translators; `ustod catalog` keeps them up to date.
+CATALOGS = HERE / "po"
+#: What the judge says of time that is over, and what a learner is told; `autograder.kernel.limits` has the others.
+ENDINGS = {
+    "The cell was stopped after {seconds} seconds.": "Your cell was stopped after {seconds} seconds; look for a loop "
+    "that does not end.",
+    "The test was stopped after {seconds} seconds.": "The check was stopped after {seconds} seconds; look for a loop "
+    "that does not end.",
+}
+
+
+@lru_cache
+def words(language: str) -> Texts:
+    """What says a text of these pages in `language`. Code and templates call it `say`."""
+    return Texts(language, read_catalog(CATALOGS, language))
+
+
+def report_texts() -> list[str]:
+    """Every text that these pages say and that the notebooks' own catalog does not have."""
+    from autograder.authoring.interface import interface_texts
+    from autograder.kernel.limits import SENTENCES
+
+    elsewhere = set(interface_texts())
+    found = [*said_in(HERE), *SENTENCES.values(), *ENDINGS.values()]
+    return [text for text in dict.fromkeys(found) if text not in elsewhere]

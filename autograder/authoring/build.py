@@ -54,10 +54,11 @@ c.HTMLExporter.jquery_url = ""
 
 with contextlib.suppress(ImportError):
     # Pages of formgrader and feedback: what a student's notebook holds is shown, never run; nothing is asked of the
-    # network; and formgrader shows what was graded meanwhile.
+    # network; formgrader shows what was graded meanwhile; and every change of a grade is logged (ustod audit).
     from autograder.reports import formgrader, pages
 
     formgrader.read_anew()
+    formgrader.keep_log()
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = pages.FILTERS
     c.HTMLExporter.extra_template_basedirs = pages.TEMPLATES

@@ -17,6 +17,7 @@ from nbgrader.preprocessors import latesubmissions, overwritecells, overwriteker
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from autograder.audit.watch import watch
 from autograder.errors import UstodError
 from autograder.grading.journal import sqlite_file
 
@@ -95,3 +96,5 @@ def _borrow(url: str, course_id: str = "default_course", authenticator: Any = No
 
 for _step in (overwritekernelspec, overwritecells, saveautogrades, latesubmissions):
     setattr(_step, Gradebook.__name__, _borrow)
+
+watch()

@@ -72,6 +72,12 @@ def _ledger(url: str, course_id: str, identity: object) -> _Ledger:
             raise
         why = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(".")
         mend = "see db_url in nbgrader_config.py"
+        if "locked" in why:
+            mend = "another program holds it: let it finish, or close it, and run this again"
+        elif "no such column" in why or "does not exist" in why:
+            mend = "it is of an older nbgrader: run nbgrader db upgrade in the course, which keeps a copy of it"
+        elif "malformed" in why or "not a database" in why:
+            mend = "it is damaged: put a backup in its place, or move it away and grade again"
         raise UstodError(f"The gradebook {_shown(url)} cannot be opened ({why}); {mend}.") from error
 
 

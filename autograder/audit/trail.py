@@ -66,16 +66,22 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Line:
-    """What happened to one submission at one moment, in UTC."""
+class Entry:
+    """What somebody did to one submission, and why."""
 
-    number: int
-    moment: str
     who: str
     why: str
     student: str
     assignment: str
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Entry):
+    """An entry as it stands in the log, written at `moment`, in UTC."""
+
+    number: int
+    moment: str
     previous: str
     sha256: str
 
@@ -89,25 +95,21 @@ def differences(before: State, after: State) -> tuple[Change, ...]:
     )
 
 
-def append(
-    connection: Connection, who: str, why: str, student: str, assignment: str, changes: Iterable[Change]
-) -> None:
-    """Add a line in the transaction of `connection`."""
+def append(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Add a line for each of `entries` in the transaction of `connection`."""
     take_turn(connection)
     _prepare(connection)
     newest = select(_TABLE.c.number, _TABLE.c.sha256).order_by(_TABLE.c.number.desc()).limit(1)
-    number, previous = connection.execute(newest).one_or_none() or (0, BEGINNING)
-    row = {
-        "number": number + 1,
-        "moment": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "who": who,
-        "why": why,
-        "student": student,
-        "assignment": assignment,
-        "changes": json.dumps([_as_list(change) for change in changes], ensure_ascii=False),
-        "previous": previous,
-    }
-    connection.execute(insert(_TABLE).values(row | {"sha256": _hash(row)}))
+    last, previous = connection.execute(newest).one_or_none() or (0, BEGINNING)
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    rows: list[dict[str, Any]] = []
+    for number, entry in enumerate(entries, last + 1):
+        changes = json.dumps([_as_list(change) for change in entry.changes], ensure_ascii=False)
+        row = {**vars(entry), "number": number, "moment": moment, "changes": changes, "previous": previous}
+        previous = _hash(row)
+        rows.append(row | {"sha256": previous})
+    if rows:
+        connection.execute(insert(_TABLE), rows)
 
 
 def lines(connection: Connection, student: str | None = None, assignment: str | None = None) -> Iterator[Line]:

@@ -23,7 +23,7 @@ from nbgrader.api import (
 from sqlalchemy import Connection, Select, event, select
 from sqlalchemy.orm import Session
 
-from autograder.audit.trail import Score, State, append, differences, lines, replayed, take_turn
+from autograder.audit.trail import Entry, Score, State, append, differences, lines, replayed, take_turn
 
 #: Why a change has no known author: another program made it, or somebody opened the gradebook themselves.
 OUTSIDE = "changed outside"
@@ -85,10 +85,12 @@ def notice(session: Session, assignment: str | None = None) -> int:
     known = replayed(lines(connection, assignment=assignment))
     now = _states(connection, assignment=assignment)
     found = [key for key in sorted(known.keys() | now.keys()) if known.get(key, {}) != now.get(key, {})]
-    for key in found:
-        why = OUTSIDE if key in known else FOUND
-        append(connection, "unknown", why, *key, differences(known.get(key, {}), now.get(key, {})))
+    append(connection, [_by_others(key, known.get(key, {}), now.get(key, {})) for key in found])
     return len(found)
+
+
+def _by_others(key: Key, known: State, now: State) -> Entry:
+    return Entry("unknown", OUTSIDE if known else FOUND, *key, differences(known, now))
 
 
 def _remember(session: Session, *_: Any) -> None:
@@ -103,6 +105,7 @@ def _remember(session: Session, *_: Any) -> None:
 def _write(session: Session) -> None:
     session.flush()
     touched: dict[Key, State] = session.info.pop(_TOUCHED, {})
+    entries = []
     for key, before in touched.items():
         connection = session.connection()
         after = _states(connection, *key).get(key, {})
@@ -110,8 +113,10 @@ def _write(session: Session) -> None:
             continue
         known = replayed(lines(connection, *key)).get(key, {})
         if known != before:
-            append(connection, "unknown", OUTSIDE if known else FOUND, *key, differences(known, before))
-        append(connection, somebody(), _reason.get() or _program(), *key, differences(before, after))
+            entries.append(_by_others(key, known, before))
+        entries.append(Entry(somebody(), _reason.get() or _program(), *key, differences(before, after)))
+    if entries:
+        append(session.connection(), entries)
 
 
 def _forget(session: Session, _: Any) -> None:

@@ -62,6 +62,7 @@ with contextlib.suppress(ImportError):
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = pages.FILTERS
     c.HTMLExporter.extra_template_basedirs = pages.TEMPLATES
+    c.HTMLExporter.preprocessors = ["autograder.reports.rubrics.ShowRubrics"]
 '''
 
 SHUT_IN = """

@@ -1,7 +1,8 @@
 """Class lists, as spreadsheets of any language and Moodle's list of participants write them, for the gradebook.
 
 Moodle's columns are those that its page of participants offers for download
-(https://docs.moodle.org/405/en/Enrolled_users), in English and in Russian.
+(https://docs.moodle.org/405/en/Enrolled_users), in English and in Russian. A gradebook exported from Canvas is a class
+list too.
 """
 
 from __future__ import annotations
@@ -15,28 +16,15 @@ from nbgrader.api import Student
 
 from autograder.errors import UstodError
 from autograder.gradebook.standing import Person, opened
-from autograder.gradebook.tables import decoded, original, rows_of
+from autograder.gradebook.tables import columns_of, decoded, original, rows_of
 from autograder.grading.course import Course
 
-#: The columns that are read, by their names in three languages; any other column is passed over.
-COLUMNS = {
-    "id": {
-        *("id", "student id", "student", "username", "login", "id number", "sis user id", "sis login id"),
-        *("рамз", "рақам", "логин", "номер", "индивидуальный номер", "имя пользователя"),
-    },
-    "name": {"name", "full name", "ном", "ному насаб", "имя", "фио", "полное имя"},
-    "first_name": {"first name", "first_name", "firstname"},
-    "last_name": {"last name", "last_name", "lastname", "surname", "насаб", "фамилия"},
-    "email": {
-        *("email", "e-mail", "mail", "email address", "почта", "эл. почта", "почтаи электронӣ"),
-        "адрес электронной почты",
-    },
-    "group": {"group", "groups", "гурӯҳ", "гурӯҳҳо", "группа", "группы"},
-    "lms_user_id": {"lms_user_id", "lms user id"},
-}
 #: What no folder may be called on some system; and what no id in a gradebook may be longer than.
 _BAD_IN_IDS = re.compile(r'[/\\:*?"<>|\x00-\x1f]|^\.')
 _LONGEST = 128
+#: In an export of Canvas other columns hold ids, the one called ID its own, and one row no student.
+_OF_CANVAS = {"student": "name", "id": "lms_user_id"}
+_NO_STUDENT = "Points Possible"
 
 
 @dataclass
@@ -50,12 +38,6 @@ class Enrolled:
     changed: dict[str, str] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
-
-
-def column_of(title: str) -> str:
-    """Which of `COLUMNS` the `title` of a column names; empty if none."""
-    plain = " ".join(title.split()).casefold()
-    return next((name for name, titles in COLUMNS.items() if plain in titles), "")
 
 
 def enrol(course: Course, path: Path, *, ids_from_email: bool = False) -> Enrolled:
@@ -105,7 +87,7 @@ def read_people(path: Path, *, ids_from_email: bool = False) -> Iterator[Person]
     seen: dict[str, int] = {}
     for number, row in enumerate(rows[1:], 2):
         cells = [" ".join(original(cell).split()) for cell in row]
-        if not any(cells):
+        if not any(cells) or cells[0] == _NO_STUDENT:
             continue
         values = {name: cell for name, cell in zip(names, cells, strict=False) if name}
         who = values.get("email", "").partition("@")[0] if ids_from_email else values.get("id", "")
@@ -122,12 +104,12 @@ def read_people(path: Path, *, ids_from_email: bool = False) -> Iterator[Person]
 def _names(path: Path, rows: list[list[str]], *, ids_from_email: bool) -> list[str]:
     if not any(any(row) for row in rows):
         raise UstodError(f"The class list {path} is empty; its first line must name the columns id, name, email.")
-    names = [column_of(title) for title in rows[0]]
-    if "last_name" in names and "first_name" not in names:  # «Имя» beside «Фамилия»
-        names = ["first_name" if name == "name" else name for name in names]
-    for place, name in enumerate(names):  # of two columns of ids, as in our own file for Moodle, the first counts
-        if name in names[:place]:
-            names[place] = ""
+    names, titles = columns_of(rows[0]), [title.casefold().strip() for title in rows[0]]
+    if "sis user id" in titles:
+        names = [_OF_CANVAS.get(title, name) for title, name in zip(titles, names, strict=True)]
+        names[titles.index("sis user id")] = "id"
+    elif "id" not in names and "student" in titles:  # as our own exports call it
+        names[titles.index("student")] = "id"
     wanted = "email" if ids_from_email else "id"
     if wanted not in names:
         more = "" if ids_from_email else "; if e-mail addresses are all there is, add --ids-from-email"

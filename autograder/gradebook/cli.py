@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 regrades = typer.Typer(help="Students who ask for a grade to be looked at again.", no_args_is_help=True)
+rubrics = typer.Typer(help="What a person looks at who grades, and two people who mark the same.", no_args_is_help=True)
+lms = typer.Typer(help="Grades to an LMS by LTI 1.3, as the course's lti.toml says.", no_args_is_help=True)
 app.add_typer(regrades, name="regrade")
+app.add_typer(lms, name="lti")
+app.add_typer(rubrics, name="rubric")
 console = Console()
 
 CourseFolder = Annotated[Path, typer.Option("--course", help="The course directory.")]
@@ -208,6 +212,142 @@ def answer_request(
 
     done = answer(open_course(course), number, words, score)
     console.print(f"Answered: {one_line(done.student)}, {done.assignment}; write the feedback again.", markup=False)
+
+
+@rubrics.command("new")
+def new_rubric(assignment: str, course: CourseFolder = Path()) -> None:
+    """Write a rubric to begin with, for the cells that a person grades."""
+    from autograder.gradebook.rubric import new_rubric as write
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    console.print(f"Written: {write(opened, opened.assignment(assignment))}", soft_wrap=True)
+
+
+@rubrics.command("check")
+def check_rubric(assignment: str, course: CourseFolder = Path()) -> None:
+    """Say whether the rubric fits the cells; formgrader shows it at each of them."""
+    from autograder.gradebook.rubric import faults
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    if wrong := faults(opened, opened.assignment(assignment)):
+        raise UstodError(" ".join(wrong))
+    console.print("The rubric fits.")
+
+
+@rubrics.command("sheet")
+def marking_sheet(
+    assignment: str,
+    out: Annotated[Path, typer.Option("--out", help="The CSV file to write.")],
+    course: CourseFolder = Path(),
+    cell: Annotated[Optional[list[str]], typer.Option("--cell", help="Only this one; may be repeated.")] = None,
+) -> None:
+    """Write an empty sheet for a second person, who is not to see the first one's marks."""
+    from autograder.files import write_bytes
+    from autograder.gradebook.marking import sheet
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    if out.exists():
+        raise UstodError(f"The file {out} is there already, perhaps with marks in it; name another.")
+    write_bytes(out, sheet(opened, opened.assignment(assignment), cell or ()), mode=0o600)
+    console.print(f"Written: {out}", soft_wrap=True)
+
+
+@rubrics.command("agree")
+def agreement(
+    assignment: str,
+    marks: Annotated[list[Path], typer.Argument(help="A sheet, to be compared with the gradebook; or two sheets.")],
+    course: CourseFolder = Path(),
+) -> None:
+    """Show how far two people agree, and on whom they do not: Cohen's kappa, plain and with quadratic weights."""
+    from autograder.gradebook.marking import compare, marks_in_gradebook, read_marks
+    from autograder.gradebook.rubric import manual_cells
+    from autograder.grading.course import open_course
+
+    if len(marks) > 2:
+        raise typer.BadParameter("name one sheet or two", param_hint="MARKS")
+    opened = open_course(course)
+    name = opened.assignment(assignment)
+    worth = manual_cells(opened, name)
+    sheets = [read_marks(path, worth) for path in marks]
+    first = sheets[0] if len(sheets) == 2 else marks_in_gradebook(opened, name)
+    found = compare(first, sheets[-1])
+    if not found:
+        raise UstodError(f"Nobody's work of {name} was marked by both.")
+    table = Table("cell", "students", "the same", "kappa", "weighted kappa")
+    for one in found:
+        kappas = ("–" if value is None else f"{value:.3f}" for value in (one.kappa, one.weighted))
+        table.add_row(Text(one.cell), str(one.students), str(one.same), *kappas)
+    console.print(table)
+    for one in found:
+        for student, left, right in one.differ:
+            console.print(f"{one.cell}: {one_line(student)}: {left:g} and {right:g}", markup=False, highlight=False)
+
+
+@rubrics.command("record")
+def record_marks(
+    assignment: str,
+    marks: Annotated[Path, typer.Argument(help="The sheet on which both have agreed.")],
+    course: CourseFolder = Path(),
+) -> None:
+    """Give the marks of a sheet as manual grades; each change is in the audit log."""
+    from autograder.gradebook.marking import record_marks as give
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    console.print(f"{give(opened, opened.assignment(assignment), marks)} grades changed")
+
+
+@lms.command("key")
+def public_key(
+    course: CourseFolder = Path(),
+    as_jwks: Annotated[bool, typer.Option("--jwks", help="As a JSON Web Key Set, for Canvas.")] = False,
+) -> None:
+    """Print the public key with which the LMS knows this course; made at the first call."""
+    from autograder.gradebook.lti import own_key
+    from autograder.grading.course import open_course
+
+    key = own_key(open_course(course).root)
+    typer.echo(key.jwks if as_jwks else key.public.decode())
+
+
+@lms.command("members")
+def lms_members(course: CourseFolder = Path()) -> None:
+    """Ask the LMS who its members are, and note in the gradebook which student is which of them."""
+    from autograder.gradebook.lti import Platform, own_key, read_settings
+    from autograder.gradebook.passback import learn_members
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    known, unknown = learn_members(opened, Platform(read_settings(opened.root), own_key(opened.root)))
+    console.print(f"{known} students are known to the LMS")
+    if unknown:
+        raise UstodError(f"{len(unknown)} are not: {' '.join(map(one_line, unknown))}.")
+
+
+@lms.command("send")
+def send_to_lms(
+    assignment: str,
+    course: CourseFolder = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Send again what has not changed.")] = False,
+) -> None:
+    """Send the grades of an assignment to the LMS; cut off, the same command goes on where it was."""
+    from autograder.gradebook.lti import Platform, own_key, read_settings
+    from autograder.gradebook.passback import send_grades
+    from autograder.grading.course import open_course
+
+    opened = open_course(course)
+    platform = Platform(read_settings(opened.root), own_key(opened.root))
+    done = send_grades(opened, platform, opened.assignment(assignment), force=force)
+    console.print(f"{len(done.sent)} sent, {len(done.unchanged)} unchanged")
+    problems = list(done.problems)
+    if done.strangers:
+        who = " ".join(map(one_line, done.strangers))
+        problems.append(f"{len(done.strangers)} students have no lms_user_id; run ustod lti members: {who}.")
+    if problems:
+        raise UstodError(" ".join(problems))
 
 
 def _content(path: Path) -> bytes:

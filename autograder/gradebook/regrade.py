@@ -144,7 +144,7 @@ def answer(course: Course, number: int, words: str, score: float | None = None) 
         values = {"answer": words, "answered": now, "who": somebody()}
         connection.execute(update(_TABLE).where(_TABLE.c.number == number).values(values))
         if not changed:
-            trail.append(connection, somebody(), reason, found.student, found.assignment, ())
+            trail.append(connection, [trail.Entry(somebody(), reason, found.student, found.assignment, ())])
     return found
 
 

@@ -17,6 +17,24 @@ _BEFORE = r"""(^|[;,\t\r\n])([\s"']*)"""
 _FORMULA = "([=+\\-@\uff1d\uff0b\uff0d\uff20])"
 
 
+#: The columns of a class list that are read, by their names in three languages; any other column is passed over.
+COLUMNS = {
+    "id": {
+        *("id", "student id", "username", "login", "id number", "sis user id", "sis login id"),
+        *("рамз", "рақам", "логин", "номер", "индивидуальный номер", "имя пользователя"),
+    },
+    "name": {"name", "full name", "ном", "ному насаб", "имя", "фио", "полное имя"},
+    "first_name": {"first name", "first_name", "firstname"},
+    "last_name": {"last name", "last_name", "lastname", "surname", "насаб", "фамилия"},
+    "email": {
+        *("email", "e-mail", "mail", "email address", "почта", "эл. почта", "почтаи электронӣ"),
+        "адрес электронной почты",
+    },
+    "group": {"group", "groups", "гурӯҳ", "гурӯҳҳо", "группа", "группы"},
+    "lms_user_id": {"lms_user_id", "lms user id"},
+}
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a program writes CSV: what separates cells, what stands before decimals, and whether a mark stands first."""
@@ -83,3 +101,15 @@ def rows_of(text: str) -> list[list[str]]:
     lines = text.splitlines(keepends=True)
     separator = max(";,\t", key=lines[0].count) if lines else ","
     return list(csv.reader(lines, delimiter=separator))
+
+
+def columns_of(titles: Sequence[str]) -> list[str]:
+    """Which of `COLUMNS` each of the `titles` names; empty if none, or if one before it names the same.
+
+    «Имя» is a whole name where it stands alone, and a first name beside «Фамилия», as Moodle says it in Russian.
+    """
+    plain = [" ".join(title.split()).casefold() for title in titles]
+    names = [next((name for name, known in COLUMNS.items() if title in known), "") for title in plain]
+    if "last_name" in names and "first_name" not in names:
+        names = ["first_name" if name == "name" else name for name in names]
+    return ["" if name in names[:place] else name for place, name in enumerate(names)]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import UstodError
-from autograder.gradebook.classlist import column_of
-from autograder.gradebook.tables import decoded, rows_of
+from autograder.gradebook.tables import columns_of, decoded, rows_of
 
 #: What a person's id may look like: it becomes part of an account's name, of paths and of addresses.
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,24}")
@@ -45,7 +44,7 @@ def read_roster(path: Path) -> list[Person]:
             f"The class list {path} is empty; its first line must name the columns id, name, email, group."
         )
     rows = iter(rows_of(text))
-    names = [column_of(title) for title in next(rows)]
+    names = columns_of(next(rows))
     if "id" not in names:
         raise UstodError(f"The class list {path} has no column id in its first line: {lines[0].strip()[:80]}")
     people = list(_people(path, names, rows))

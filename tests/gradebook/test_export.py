@@ -14,7 +14,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from gradebook.books import hand_in, make_course
+from gradebook.books import fill, hand_in, make_course
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shared import Ustod
@@ -258,3 +258,19 @@ def test_the_command_writes_a_private_file_and_says_what_is_in_it(tmp_path: Path
     refused = ustod("export", "--course", course.root, "--out", tmp_path / "no" / "where.csv")
     assert refused.returncode == 1 and "cannot be written" in refused.stderr
     assert ustod("export", "--course", course.root, "--format", "word").returncode == 2
+
+
+@pytest.mark.slow
+def test_five_thousand_students_are_exported_logged_and_listed(tmp_path: Path, ustod: Ustod) -> None:
+    course = make_course(tmp_path / "курс", ("u90", "u91", "u92"))
+    fill(course, 5000)
+    for form in ("csv", "canvas", "moodle"):
+        out = tmp_path / f"{form}.csv"
+        done = ustod("export", "--course", course.root, "--format", form, "--out", out)
+        assert "5000 students, 3 assignments" in done.stdout, done.stderr
+        rows = table(out.read_bytes())
+        assert len(rows) == {"csv": 15_001, "canvas": 5002, "moodle": 5001}[form]
+        assert {row[6] for row in rows[2:]} == {"5"}
+    log = ustod("audit", "--course", course.root, "--student", "s04999")
+    assert log.returncode == 0 and "found when the log began" in log.stdout
+    assert ustod("audit", "--course", course.root, "--student", "s04999").stdout.count("s04999") == 3

@@ -88,12 +88,15 @@ def audit(
         last = log[-1] if not (student or name) and log else None
     table = Table("", "when (UTC)", "who", "why", "student", "assignment", "what", "from", "to")
     for line in log:
-        about = [line.moment[:19].replace("T", " "), line.who, line.why, line.student, line.assignment]
-        for place, change in enumerate(line.changes):
-            head = [str(line.number), *about] if place == 0 else [""] * 6
+        moment = line.moment[:19].replace("T", " ")
+        head = [str(line.number), moment, line.who, line.why, line.student, line.assignment]
+        for change in line.changes:
             what = f"{change.score.cell} {change.score.kind}".strip()
             cells = [*head, what, _points(change.before), _points(change.after)]
             table.add_row(*(Text(one_line(cell)) for cell in cells))
+            head = [""] * len(head)
+        if not line.changes:
+            table.add_row(*(Text(one_line(cell)) for cell in head))
     console.print(table)
     if last:
         console.print(f"The last line has the hash {last.sha256}: note it down to find out later whether it is there.")

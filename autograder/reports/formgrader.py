@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import wraps
 from typing import Any
 
 from sqlalchemy import event
@@ -43,6 +44,7 @@ def keep_log() -> None:
 def _named(prepare: Any) -> Any:
     """`prepare` of a request's handler, which says afterwards whose request it is."""
 
+    @wraps(prepare)
     async def prepare_and_say(handler: Any) -> None:
         made = prepare(handler)
         if made is not None:

@@ -172,6 +172,7 @@ def test_two_programs_that_change_grades_at_a_time_make_one_chain(course: Course
     assert len(log(course)) == 2 + 2 * 10
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_there_is_no_change_without_its_line(course: Course) -> None:
     hand_in(course, "s1", auto=0)
     seen = set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from gradebook.books import hand_in, make_course
-from shared import Ustod
+from gradebook.conftest import Run
 
 from autograder.errors import UstodError
 from autograder.gradebook.classlist import enrol, read_people
@@ -110,10 +110,10 @@ def test_a_list_that_is_not_there(course: Course, path: Path) -> None:
         enrol(course, path)
 
 
-def test_the_command_tells(tmp_path: Path, path: Path, ustod: Ustod) -> None:
+def test_the_command_tells(tmp_path: Path, path: Path, run: Run) -> None:
     course = make_course(tmp_path / "курс")
     hand_in(course, "stays", auto=1)
     path.write_text("id;name\ns1;[red]x\n", "utf-8")
-    done = ustod("roster", path, "--course", course.root)
+    done = run("roster", path, "--course", course.root)
     assert done.returncode == 0, done.stderr
     assert "1 added, 0 changed, 0 left alone" in done.stdout and "kept: stays" in done.stdout

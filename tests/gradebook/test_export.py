@@ -7,7 +7,6 @@ import io
 import os
 import re
 import sqlite3
-import subprocess
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +14,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 from gradebook.books import fill, hand_in, make_course
+from gradebook.conftest import Run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from shared import Ustod
 
 from autograder.errors import UstodError
 from autograder.gradebook.export import COLUMNS, to_canvas, to_csv, to_moodle, to_xlsx
@@ -241,36 +240,34 @@ class TestBadGradebooks:
             assert standings(course).of["s1", "u90"].score == 5.0
 
 
-def test_the_command_writes_a_private_file_and_says_what_is_in_it(tmp_path: Path, ustod: Ustod) -> None:
+def test_the_command_writes_a_private_file_and_says_what_is_in_it(tmp_path: Path, run: Run) -> None:
     course = make_course(tmp_path / "курс")
     hand_in(course, "s1", auto=2, manual=3, person={"last_name": "=cmd|' /C calc'!A0"})
     hand_in(course, "s2", auto=2)
     for form, ending in (("csv", "csv"), ("moodle", "csv"), ("canvas", "csv"), ("xlsx", "xlsx")):
         out = tmp_path / f"{form}.{ending}"
-        done: subprocess.CompletedProcess[str] = ustod(
-            "export", "--course", course.root, "--format", form, "--out", out
-        )
+        done = run("export", "--course", course.root, "--format", form, "--out", out)
         assert done.returncode == 0, done.stderr
         assert "2 students, 1 assignments" in done.stdout
         assert "1 graded, 1 waiting for a manual grade" in done.stdout
         assert os.stat(out).st_mode & 0o777 == 0o600
     assert b",=" not in (tmp_path / "csv.csv").read_bytes()
-    refused = ustod("export", "--course", course.root, "--out", tmp_path / "no" / "where.csv")
+    refused = run("export", "--course", course.root, "--out", tmp_path / "no" / "where.csv")
     assert refused.returncode == 1 and "cannot be written" in refused.stderr
-    assert ustod("export", "--course", course.root, "--format", "word").returncode == 2
+    assert run("export", "--course", course.root, "--format", "word").returncode == 2
 
 
 @pytest.mark.slow
-def test_five_thousand_students_are_exported_logged_and_listed(tmp_path: Path, ustod: Ustod) -> None:
+def test_five_thousand_students_are_exported_logged_and_listed(tmp_path: Path, run: Run) -> None:
     course = make_course(tmp_path / "курс", ("u90", "u91", "u92"))
     fill(course, 5000)
     for form in ("csv", "canvas", "moodle"):
         out = tmp_path / f"{form}.csv"
-        done = ustod("export", "--course", course.root, "--format", form, "--out", out)
+        done = run("export", "--course", course.root, "--format", form, "--out", out)
         assert "5000 students, 3 assignments" in done.stdout, done.stderr
         rows = table(out.read_bytes())
         assert len(rows) == {"csv": 15_001, "canvas": 5002, "moodle": 5001}[form]
         assert {row[6] for row in rows[2:]} == {"5"}
-    log = ustod("audit", "--course", course.root, "--student", "s04999")
+    log = run("audit", "--course", course.root, "--student", "s04999")
     assert log.returncode == 0 and "found when the log began" in log.stdout
-    assert ustod("audit", "--course", course.root, "--student", "s04999").stdout.count("s04999") == 3
+    assert run("audit", "--course", course.root, "--student", "s04999").stdout.count("s04999") == 3

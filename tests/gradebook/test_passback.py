@@ -11,8 +11,8 @@ from pathlib import Path
 import jwt
 import pytest
 from gradebook.books import hand_in, make_course
+from gradebook.conftest import Run
 from gradebook.lms import Lms, start
-from shared import Ustod
 
 from autograder.errors import UstodError
 from autograder.gradebook.lti import Platform, own_key, read_settings
@@ -187,9 +187,9 @@ class TestWhatGoesWrong:
             read_settings(course.root)
 
 
-def test_the_key_is_private_kept_and_shown_in_two_ways(course: Course, ustod: Ustod) -> None:
-    pem = ustod("lti", "key", "--course", course.root).stdout
-    jwks = json.loads(ustod("lti", "key", "--jwks", "--course", course.root).stdout)
+def test_the_key_is_private_kept_and_shown_in_two_ways(course: Course, run: Run) -> None:
+    pem = run("lti", "key", "--course", course.root).stdout
+    jwks = json.loads(run("lti", "key", "--jwks", "--course", course.root).stdout)
     assert pem.startswith("-----BEGIN PUBLIC KEY-----")
     signed = jwt.encode({"a": 1}, own_key(course.root).private, "RS256")
     for public in (pem, jwt.PyJWK(jwks["keys"][0])):
@@ -197,7 +197,7 @@ def test_the_key_is_private_kept_and_shown_in_two_ways(course: Course, ustod: Us
     assert os.stat(course.root / ".ustod" / "lti-key.pem").st_mode & 0o777 == 0o600
 
 
-def test_the_command_says_who_could_not_be_sent(course: Course, lms: Lms, ustod: Ustod) -> None:
-    done = ustod("lti", "send", "u90", "--course", course.root)
+def test_the_command_says_who_could_not_be_sent(course: Course, lms: Lms, run: Run) -> None:
+    done = run("lti", "send", "u90", "--course", course.root)
     assert "3 sent, 0 unchanged" in done.stdout
     assert done.returncode == 1 and "no lms_user_id; run ustod lti members: guest" in done.stderr

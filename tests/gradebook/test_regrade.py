@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from gradebook.books import ANSWER, CHECK, ESSAY, hand_in, make_course
+from gradebook.conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
-from shared import Ustod
 
 from autograder.audit.trail import faults, lines
 from autograder.errors import UstodError
@@ -156,18 +156,18 @@ def test_the_page_shows_what_was_written_as_text(course: Course, tmp_path: Path,
     assert "<script" not in page and "<b>ml" not in page and "http" not in page.replace("http-equiv", "")
 
 
-def test_the_commands_from_a_folder_on_a_stick_to_the_answer(course: Course, tmp_path: Path, ustod: Ustod) -> None:
+def test_the_commands_from_a_folder_on_a_stick_to_the_answer(course: Course, tmp_path: Path, run: Run) -> None:
     folder = tmp_path / "stick" / "s1"
     folder.mkdir(parents=True)
     asked(folder, reason="[red]look[/red] again")
     at = ("--course", course.root)
-    assert "1 new requests" in ustod("regrade", "collect", folder.parent, *at).stdout
-    assert "[red]look[/red] again" in ustod("regrade", "list", *at).stdout
+    assert "1 new requests" in run("regrade", "collect", folder.parent, *at).stdout
+    assert "[red]look[/red] again" in run("regrade", "list", *at).stdout
     page = tmp_path / "queue.html"
-    assert ustod("regrade", "list", *at, "--page", page, "--lang", "ru").returncode == 0
+    assert run("regrade", "list", *at, "--page", page, "--lang", "ru").returncode == 0
     assert "s1" in page.read_text("utf-8")
-    done = ustod("regrade", "answer", 1, "--words", "yes", "--score", 2.5, *at)
+    done = run("regrade", "answer", 1, "--words", "yes", "--score", 2.5, *at)
     assert done.returncode == 0, done.stderr
-    refused = ustod("regrade", "answer", 1, "--words", "yes", *at)
+    refused = run("regrade", "answer", 1, "--words", "yes", *at)
     assert refused.returncode == 1 and "answered already" in refused.stderr
-    assert "regrade 1" in ustod("audit", *at, "--student", "s1").stdout
+    assert "regrade 1" in run("audit", *at, "--student", "s1").stdout

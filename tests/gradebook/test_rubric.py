@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from gradebook.books import ESSAY, hand_in, make_course
+from gradebook.conftest import Run
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_markdown_cell, new_notebook
-from shared import Ustod
 from traitlets.config import Config
 
 from autograder.errors import UstodError
@@ -123,20 +123,20 @@ def test_a_rubric_that_cannot_be_read_is_told_on_the_page(course: Course) -> Non
     assert 'role="alert">The rubric ' in page(course, {"submission_id": "1"})
 
 
-def test_the_commands_from_a_new_rubric_to_the_marks_of_two(tmp_path: Path, ustod: Ustod) -> None:
+def test_the_commands_from_a_new_rubric_to_the_marks_of_two(tmp_path: Path, run: Run) -> None:
     course = make_course(tmp_path / "курс")
     hand_in(course, "s1", auto=3, manual=2)
     hand_in(course, "s2", auto=3, manual=5)
     at = ("--course", course.root)
-    assert ustod("rubric", "new", "u90", *at).returncode == 0
-    assert "The rubric fits" in ustod("rubric", "check", "u90", *at).stdout
+    assert run("rubric", "new", "u90", *at).returncode == 0
+    assert "The rubric fits" in run("rubric", "check", "u90", *at).stdout
     sheet = tmp_path / "second.csv"
-    assert ustod("rubric", "sheet", "u90", "--out", sheet, *at).returncode == 0
+    assert run("rubric", "sheet", "u90", "--out", sheet, *at).returncode == 0
     assert sheet.read_text("utf-8").split() == ["student,cell,points", "s1,essay,", "s2,essay,"]
     sheet.write_text("student;cell;points\ns1;essay;2,5\ns2;essay;5\n", "utf-8")
-    assert ustod("rubric", "sheet", "u90", "--out", sheet, *at).returncode == 1
-    told = ustod("rubric", "agree", "u90", sheet, *at).stdout
+    assert run("rubric", "sheet", "u90", "--out", sheet, *at).returncode == 1
+    told = run("rubric", "agree", "u90", sheet, *at).stdout
     assert "s1: 2 and 2.5" in told
-    assert "1 grades changed" in ustod("rubric", "record", "u90", sheet, *at).stdout
-    log = ustod("audit", *at, "--student", "s1").stdout
+    assert "1 grades changed" in run("rubric", "record", "u90", sheet, *at).stdout
+    log = run("audit", *at, "--student", "s1").stdout
     assert "marks of second.csv" in log

@@ -129,28 +129,17 @@ def roster(
 @regrades.command("collect")
 def collect_requests(
     paths: Annotated[
-        Optional[list[Path]], typer.Argument(help="Files regrade.json, or folders of students' folders with them.")
+        Optional[list[Path]], typer.Argument(help="Files regrade.json, zips, or folders of students' folders.")
     ] = None,
     course: CourseFolder = Path(),
     student: Annotated[Optional[str], typer.Option("--student", help="Whose they are; else the folder's name.")] = None,
 ) -> None:
     """Take requests into the queue: from files or, without any, from work that was handed in."""
-    from autograder.gradebook.regrade import handed_in
+    from autograder.gradebook.regrade import brought, handed_in
     from autograder.grading.course import open_course
-    from autograder.student.regrade import FILE
 
     opened = open_course(course)
-    found: list[tuple[str, bytes, str]] = []
-    for path in paths or []:
-        files = sorted(path.rglob(FILE)) if path.is_dir() else [path]
-        for file in files:
-            inside = file.relative_to(path).parts if path.is_dir() else ()
-            owner = student or (inside[0] if len(inside) > 1 else path.resolve().name if inside else "")
-            if not owner:
-                raise UstodError(f"Whose is {file}? Say it with --student NAME.")
-            found.append((owner, _content(file), str(file)))
-    if not paths:
-        found += [(who, _content(file), str(file)) for who, file in handed_in(opened)]
+    found = [one for path in paths for one in brought(path, student)] if paths else handed_in(opened)
     take_all(opened, found)
 
 
@@ -351,13 +340,6 @@ def send_to_lms(
         problems.append(f"{len(done.strangers)} students have no lms_user_id; run ustod lti members: {who}.")
     if problems:
         raise UstodError(" ".join(problems))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UstodError(f"The file {path} cannot be read: {error.strerror or error}.") from None
 
 
 def _points(value: float | None) -> str:

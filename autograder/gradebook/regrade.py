@@ -20,6 +20,7 @@ from autograder.audit import trail
 from autograder.audit.watch import because, somebody
 from autograder.errors import UstodError, one_line
 from autograder.gradebook.standing import opened
+from autograder.grading.collect import as_folder
 from autograder.grading.course import Course
 from autograder.student.regrade import FILE, LONGEST
 from autograder.student.texts import LANGUAGES, Texts
@@ -94,8 +95,40 @@ def take(course: Course, student: str, content: bytes, source: str) -> int:
     return new
 
 
-def handed_in(course: Course) -> list[tuple[str, Path]]:
-    """Files of requests that lie beside work that was handed in, each with its student."""
+def brought(path: Path, student: str | None = None) -> list[tuple[str, bytes, str]]:
+    """The files of requests in `path` (a file, a zip or a folder): the student, the content, what to call it.
+
+    Args:
+        student: whose they are; else that of the folder right below `path`, or after whom `path` itself is named.
+
+    Raises:
+        UstodError: if it cannot be read, or does not say whose they are.
+    """
+    if path.is_file() and path.suffix == ".json":
+        if student is None:
+            raise UstodError(f"Whose is {path}? Say it with --student NAME.")
+        return [(student, _content(path), str(path))]
+    found = []
+    with as_folder(path) as folder:
+        for file in sorted(folder.rglob(FILE)):
+            parts = file.relative_to(folder).parts
+            inside = parts[0] if path.is_dir() and len(parts) > 1 else path.resolve().stem
+            if not file.is_symlink():
+                found.append((student or inside, _content(file), f"{path}/{'/'.join(parts)}"))
+    if not found:
+        raise UstodError(f"There is no file {FILE} in {path}.")
+    return found
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UstodError(f"The file {path} cannot be read: {error.strerror or error}.") from None
+
+
+def handed_in(course: Course) -> list[tuple[str, bytes, str]]:
+    """The same for the files of requests that lie beside work that was handed in."""
     with opened(course) as book:
         names = [entry.name for entry in book.assignments]
     found = []
@@ -103,7 +136,7 @@ def handed_in(course: Course) -> list[tuple[str, Path]]:
         for student in course.students_with(name):
             path = course.folder("submitted", student, name) / FILE
             if path.is_file() and not path.is_symlink():
-                found.append((student, path))
+                found.append((student, _content(path), str(path)))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from autograder.audit.trail import faults, lines
 from autograder.errors import UstodError
-from autograder.gradebook.regrade import answer, handed_in, queue, take
+from autograder.gradebook.regrade import answer, brought, handed_in, queue, take
 from autograder.gradebook.regrade_page import regrade_page
 from autograder.gradebook.standing import standings
 from autograder.grading.course import Course
@@ -137,7 +138,26 @@ def test_a_file_beside_what_was_handed_in_is_found_and_a_link_is_not(course: Cou
         (course.root / "submitted" / student / "u90").mkdir(parents=True)
     asked(course.root / "submitted" / "s1" / "u90")
     (course.root / "submitted" / "s2" / "u90" / regrade.FILE).symlink_to("/etc/passwd")
-    assert [student for student, _ in handed_in(course)] == ["s1"]
+    assert [student for student, _, _ in handed_in(course)] == ["s1"]
+
+
+def test_files_zips_and_folders_say_whose_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "stick" / "s1" / "u90"
+    folder.mkdir(parents=True)
+    content = asked(folder)
+    archive = tmp_path / "s2.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.write(folder / regrade.FILE, "u90/regrade.json")
+    assert [who for who, _, _ in brought(tmp_path / "stick")] == ["s1"]
+    assert brought(archive)[0][:2] == ("s2", content)
+    assert brought(folder / regrade.FILE, "s3")[0][0] == "s3"
+    with pytest.raises(UstodError, match="--student"):
+        brought(folder / regrade.FILE)
+    with pytest.raises(UstodError, match="no file or folder"):
+        brought(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UstodError, match=r"no file regrade\.json"):
+        brought(tmp_path / "empty")
 
 
 def test_a_later_request_about_an_exercise_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:

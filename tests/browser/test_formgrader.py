@@ -390,6 +390,7 @@ def test_a_rubric_makes_the_score_and_the_comment(
             browser.execute_script(f"{press} all[0].click()", text)
         opened.wait(lambda: browser.execute_script("return saved >= 2"))
         assert opened.value("essay") == "5"
+        browser.execute_script("$('.ustod-rubric')[0].scrollIntoView({block: 'center'})")
         browser.save_screenshot(str(tmp_path / "rubric.png"))
         severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
         assert severe == []

@@ -94,11 +94,12 @@ def _by_others(key: Key, known: State, now: State) -> Entry:
 
 
 def _remember(session: Session, *_: Any) -> None:
-    """Before anything is written: what the numbers of a touched submission are now."""
+    """Before anything is written: what the numbers of a touched submission are now, and stay till we change them."""
     touched: dict[Key, State] = session.info.setdefault(_TOUCHED, {})
     for thing in (*session.new, *session.dirty, *session.deleted):
         key = _submission_of(thing)
         if key is not None and key not in touched:
+            take_turn(session.connection())
             touched[key] = _states(session.connection(), *key).get(key, {})
 
 

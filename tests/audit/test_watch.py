@@ -214,3 +214,13 @@ def start(course: Course, student: str, times: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": tests}
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(course.root), student, str(times)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE if times > 100 else subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_two_programs_that_change_the_same_grade_are_both_believed(course: Course) -> None:
+    hand_in(course, "s1", auto=0)
+    both = [start(course, "s1", 15) for _ in range(2)]
+    for process in both:
+        assert process.wait(120) == 0
+    assert whole(course) == []
+    assert watch.OUTSIDE not in {line.why for line in log(course)}

@@ -77,7 +77,7 @@ def _ledger(url: str, course_id: str, identity: object) -> _Ledger:
         elif "no such column" in why or "does not exist" in why:
             mend = "it is of an older nbgrader: run nbgrader db upgrade in the course, which keeps a copy of it"
         elif "malformed" in why or "not a database" in why:
-            mend = "it is damaged: put a backup in its place, or move it away and grade again"
+            mend = "see db_url in nbgrader_config.py, or put a backup in its place, for it is damaged"
         raise UstodError(f"The gradebook {_shown(url)} cannot be opened ({why}); {mend}.") from error
 
 

@@ -216,7 +216,7 @@ class TestBadGradebooks:
 
     def test_that_are_no_database(self, course: Course) -> None:
         (course.root / "gradebook.db").write_bytes(b"PK\x03\x04" * 5000)
-        with pytest.raises(UstodError, match=r"damaged.*put a backup in its place"):
+        with pytest.raises(UstodError, match="damaged"):
             standings(course)
 
     def test_of_an_older_nbgrader_lack_a_column(self, course: Course) -> None:

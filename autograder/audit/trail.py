@@ -126,6 +126,13 @@ def lines(connection: Connection, student: str | None = None, assignment: str | 
         yield Line(**{**row, "changes": tuple(changes)})
 
 
+def is_empty(connection: Connection) -> bool:
+    """Whether nothing was ever logged."""
+    if not inspect(connection).has_table(_TABLE.name):
+        return True
+    return connection.execute(select(_TABLE.c.number).limit(1)).first() is None
+
+
 def replayed(log: Iterable[Line]) -> dict[tuple[str, str], State]:
     """What the numbers of each submission, by student and assignment, are according to `log`."""
     states: dict[tuple[str, str], State] = {}

@@ -23,7 +23,7 @@ from nbgrader.api import (
 from sqlalchemy import Connection, Select, event, select
 from sqlalchemy.orm import Session
 
-from autograder.audit.trail import Entry, Score, State, append, differences, lines, replayed, take_turn
+from autograder.audit.trail import Entry, Score, State, append, differences, is_empty, lines, replayed, take_turn
 
 #: Why a change has no known author: another program made it, or somebody opened the gradebook themselves.
 OUTSIDE = "changed outside"
@@ -78,19 +78,23 @@ def watch() -> None:
 def notice(session: Session, assignment: str | None = None) -> int:
     """Log what was changed while nobody watched; of one assignment, if it is named. Counts the submissions.
 
+    A log that begins now begins with every grade that is there.
+
     The transaction of `session` must be committed for that to be kept.
     """
     connection = session.connection()
     take_turn(connection)
+    begins = is_empty(connection)
     known = replayed(lines(connection, assignment=assignment))
-    now = _states(connection, assignment=assignment)
+    now = _states(connection, assignment=None if begins else assignment)
     found = [key for key in sorted(known.keys() | now.keys()) if known.get(key, {}) != now.get(key, {})]
-    append(connection, [_by_others(key, known.get(key, {}), now.get(key, {})) for key in found])
+    why = FOUND if begins else OUTSIDE
+    append(connection, [_by_others(why, key, known.get(key, {}), now.get(key, {})) for key in found])
     return len(found)
 
 
-def _by_others(key: Key, known: State, now: State) -> Entry:
-    return Entry("unknown", OUTSIDE if known else FOUND, *key, differences(known, now))
+def _by_others(why: str, key: Key, known: State, now: State) -> Entry:
+    return Entry("unknown", why, *key, differences(known, now))
 
 
 def _remember(session: Session, *_: Any) -> None:
@@ -106,18 +110,22 @@ def _remember(session: Session, *_: Any) -> None:
 def _write(session: Session) -> None:
     session.flush()
     touched: dict[Key, State] = session.info.pop(_TOUCHED, {})
+    news = {key: _states(session.connection(), *key).get(key, {}) for key in touched}
+    if all(news[key] == before for key, before in touched.items()):
+        return
+    connection = session.connection()
     entries = []
+    if begins := is_empty(connection):
+        others = {key: state for key, state in _states(connection).items() if key not in touched}
+        entries = [_by_others(FOUND, key, {}, state) for key, state in sorted(others.items())]
     for key, before in touched.items():
-        connection = session.connection()
-        after = _states(connection, *key).get(key, {})
-        if before == after:
-            continue
         known = replayed(lines(connection, *key)).get(key, {})
         if known != before:
-            entries.append(_by_others(key, known, before))
-        entries.append(Entry(somebody(), _reason.get() or _program(), *key, differences(before, after)))
-    if entries:
-        append(session.connection(), entries)
+            entries.append(_by_others(FOUND if begins else OUTSIDE, key, known, before))
+        if before != news[key]:
+            why = _reason.get() or _program()
+            entries.append(Entry(somebody(), why, *key, differences(before, news[key])))
+    append(connection, entries)
 
 
 def _forget(session: Session, _: Any) -> None:

@@ -117,11 +117,22 @@ class TestBehindOurBack:
         assert [line.why for line in log(course)[2:]] == [watch.OUTSIDE, watch.OUTSIDE]
 
     def test_a_gradebook_that_is_older_than_the_log_begins_with_what_is_there(self, course: Course) -> None:
-        hand_in(course, "s1", auto=1)
+        for student in ("s1", "s2"):
+            hand_in(course, student, auto=1)
         change(course, "DROP TABLE ustod_audit")
+        hand_in(course, "s1", auto=2)
+        assert [(line.student, line.why) for line in log(course)[:2]] == [("s2", watch.FOUND), ("s1", watch.FOUND)]
+        assert told(log(course)[2]) == {AUTO: (1.0, 2.0)}
+        with course.gradebook() as book:
+            assert watch.notice(book.db()) == 0
+
+    def test_work_that_another_program_graded_for_the_first_time_is_told_too(self, course: Course) -> None:
+        hand_in(course, "s1", auto=1)
+        hand_in(course, "s2")
+        change(course, "UPDATE grade SET auto_score = 3 WHERE auto_score IS NULL")
         with course.gradebook() as book:
             watch.notice(book.db())
-        assert [(line.who, line.why) for line in log(course)] == [("unknown", watch.FOUND)]
+        assert (log(course)[-1].student, log(course)[-1].why) == ("s2", watch.OUTSIDE)
 
 
 class TestSpoilt:

@@ -85,7 +85,7 @@ def take(course: Course, student: str, content: bytes, source: str) -> int:
         trail.take_turn(connection)
         _TABLE.create(connection, checkfirst=True)
         for one in wanted:
-            if not {one["exercise"], f"{one['exercise']}-check"} & cells:
+            if cells.isdisjoint(_names(one["exercise"])):
                 raise UstodError(f"The file {source} asks about {one['exercise'][:80]!r}, which {assignment} has not.")
             row = {"student": student, "assignment": assignment, **one}
             digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
@@ -205,6 +205,12 @@ def _checked(one: dict[str, Any]) -> dict[str, str]:
     return texts | {"reason": texts["reason"][:LONGEST], "asked": texts["asked"][:40]}
 
 
+def _names(exercise: str) -> tuple[str, ...]:
+    """What the cells of `exercise` may be called, that with the points first: a unit's ``bpe.train`` is two cells."""
+    name = exercise.replace(".", "-")
+    return f"{name}-check", name, exercise
+
+
 def _cells(notebook: SubmittedNotebook) -> list[Any]:
     return [entry.cell for entry in (*notebook.grades, *notebook.comments)]
 
@@ -213,7 +219,7 @@ def _apply(book: Gradebook, request: Request, score: float | None) -> bool:
     """Give the exercise its new score. Whether the grade is another one now."""
     if score is None:
         return False
-    names = (f"{request.exercise}-check", request.exercise)
+    names = _names(request.exercise)
     submission = book.find_submission(request.assignment, request.student)
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades if grade.cell.name in names]
     if not grades:
@@ -233,6 +239,6 @@ def _comment(book: Gradebook, request: Request, words: str) -> None:
     told = texts("You asked: {reason}\n\nAnswer: {answer}", reason=request.reason, answer=words)
     submission = book.find_submission(request.assignment, request.student)
     comments = [comment for notebook in submission.notebooks for comment in notebook.comments]
-    here = [comment for comment in comments if comment.cell.name == request.exercise] or comments
+    here = [comment for comment in comments if comment.cell.name in _names(request.exercise)] or comments
     if here:
         here[0].manual_comment = "\n\n".join(filter(None, (here[0].comment, told)))

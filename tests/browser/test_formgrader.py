@@ -29,9 +29,11 @@ from autograder.audit.trail import faults, lines
 from autograder.authoring.agreement import submit
 from autograder.authoring.build import build_course, release
 from autograder.authoring.unit import read_unit
+from autograder.gradebook.regrade import answer, take
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
 from autograder.reports.feedback import write_feedback
+from autograder.student.regrade import write_request
 
 pytestmark = pytest.mark.slow
 
@@ -338,6 +340,18 @@ def test_a_grade_entered_here_is_in_the_log(formgrader: Formgrader) -> None:
     told = [(change.score.kind, change.before, change.after) for line in log[-3:] for change in line.changes]
     assert told == [("manual", None, 2.5), ("manual", 2.5, None), ("manual", None, 1.0)], "a box is cleared in between"
     assert {(line.why, line.who) for line in log[-3:]} == {("formgrader", getpass.getuser())}
+
+
+def test_the_answer_to_a_request_is_in_the_next_feedback(formgrader: Formgrader, tmp_path: Path) -> None:
+    course = formgrader.course
+    asked = write_request(tmp_path, UNIT, "sums.over", "Ба ҳадди худ нигоҳ кунед.", "tg").read_bytes()
+    assert take(course, HALF, asked, "a file") == 1
+    answer(course, 1, "Шумо ҳақ ҳастед.", 2)
+    assert write_feedback(course, UNIT, [HALF]) == ([HALF], [])
+    formgrader.browser.get((course.folder("feedback", HALF, UNIT) / f"{UNIT}.html").as_uri())
+    shown = formgrader.browser.find_element(By.TAG_NAME, "body").text
+    assert "Ба ҳадди худ нигоҳ кунед." in shown and "Шумо ҳақ ҳастед." in shown
+    assert re.search(r"\b5(\.0)? / 6", shown)
 
 
 RUBRIC = """

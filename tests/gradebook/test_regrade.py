@@ -11,6 +11,7 @@ from gradebook.books import ANSWER, CHECK, ESSAY, hand_in, make_course
 from gradebook.conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
+from nbgrader.api import Gradebook
 
 from autograder.audit.trail import faults, lines
 from autograder.errors import UstodError
@@ -93,6 +94,22 @@ def test_an_answer_that_cannot_be_changes_nothing(
         answer(course, number, words, score)
     assert standings(course).of["s1", "u90"].score == 3
     assert len(queue(course)) == 1 and comment(course, ANSWER) is None
+
+
+def test_an_exercise_of_a_unit_is_two_cells_with_a_hyphen_in_their_names(tmp_path: Path) -> None:
+    course = make_course(tmp_path / "course", ())
+    with Gradebook(course.directory.db_url, "ml") as book:
+        book.add_assignment("u90")
+        book.add_notebook("u90", "u90")
+        book.add_solution_cell("sums-total", "u90", "u90")
+        book.add_source_cell("sums-total", "u90", "u90", cell_type="code")
+        book.add_grade_cell("sums-total-check", "u90", "u90", max_score=3, cell_type="code")
+        book.add_student("s1")
+        book.add_submission("u90", "s1")
+    assert take(course, "s1", asked(tmp_path, "sums.total"), "a file") == 1
+    answer(course, 1, "yes", 2.5)
+    assert standings(course).of["s1", "u90"].score == 2.5
+    assert "yes" in str(comment(course, "sums-total"))
 
 
 def test_a_request_is_answered_once(course: Course, tmp_path: Path) -> None:

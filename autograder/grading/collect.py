@@ -42,7 +42,7 @@ def collect(course: Course, paths: list[Path], student: str | None = None) -> Co
     done = Collected()
     for path in paths:
         try:
-            with _as_folder(path) as folder:
+            with as_folder(path) as folder:
                 for notebook in _notebooks(folder, known):
                     owner = student or _owner(path, notebook.relative_to(folder))
                     _take(course, owner, known[notebook.stem], notebook, done)
@@ -55,7 +55,12 @@ def collect(course: Course, paths: list[Path], student: str | None = None) -> Co
 
 
 @contextmanager
-def _as_folder(path: Path) -> Iterator[Path]:
+def as_folder(path: Path) -> Iterator[Path]:
+    """The folder `path`, or one for a while with what the zip or the notebook `path` holds.
+
+    Raises:
+        UstodError: if there is no such thing, or the zip is not one to be unpacked.
+    """
     if path.is_dir():
         yield path
         return

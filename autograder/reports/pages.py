@@ -19,6 +19,8 @@ from jinja2.runtime import Context
 from nbconvert.filters import get_metadata
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from autograder.reports.rubrics import rubric_of
+
 #: For `HTMLExporter.filters`: names of filters in nbconvert's templates, and what stands in for them.
 FILTERS = {
     "clean_html": f"{__name__}.harmless_html",
@@ -54,6 +56,8 @@ def harmless_html(html: str | bytes) -> str:
 @pass_context
 def harmless_markdown(context: Context, source: str) -> str:
     """Markdown as HTML of the same kind; HTML that is written in it is shown as it was written."""
+    if (rubric := rubric_of(context)) is not None:
+        return rubric
     cell: Any = context.get("cell", {})
     renderer = IPythonRenderer(escape=True, attachments=cell.get("attachments", {}), exclude_anchor_links=True)
     return _clean(MarkdownWithMath(renderer=renderer).render(source), _shows_or_colours)

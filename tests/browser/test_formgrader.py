@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -24,12 +25,15 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from shared import SUMS, Once
 
+from autograder.audit.trail import faults, lines
 from autograder.authoring.agreement import submit
-from autograder.authoring.build import build_course
+from autograder.authoring.build import build_course, release
 from autograder.authoring.unit import read_unit
+from autograder.gradebook.regrade import answer, take
 from autograder.grading.course import Course, open_course
 from autograder.grading.engine import grade
 from autograder.reports.feedback import write_feedback
+from autograder.student.regrade import write_request
 
 pytestmark = pytest.mark.slow
 
@@ -323,3 +327,89 @@ def test_nothing_that_a_submission_holds_runs_in_the_page(formgrader: Formgrader
     formgrader.browser.execute_script("for (const link of $('#notebook a').get()) link.click()")
     time.sleep(1)
     assert formgrader.browser.title == UNIT
+
+
+def test_a_grade_entered_here_is_in_the_log(formgrader: Formgrader) -> None:
+    formgrader.open_submission(HALF)
+    formgrader.enter(OVER, "2.5")
+    formgrader.enter(OVER, "1")
+    with formgrader.course.gradebook() as gradebook:
+        connection = gradebook.db().connection()
+        log = list(lines(connection, student=HALF))
+        assert faults(connection) == []
+    told = [(change.score.kind, change.before, change.after) for line in log[-3:] for change in line.changes]
+    assert told == [("manual", None, 2.5), ("manual", 2.5, None), ("manual", None, 1.0)], "a box is cleared in between"
+    assert {(line.why, line.who) for line in log[-3:]} == {("formgrader", getpass.getuser())}
+
+
+def test_the_answer_to_a_request_is_in_the_next_feedback(formgrader: Formgrader, tmp_path: Path) -> None:
+    course = formgrader.course
+    asked = write_request(tmp_path, UNIT, "sums.over", "Ба ҳадди худ нигоҳ кунед.", "tg").read_bytes()
+    assert take(course, HALF, asked, "a file") == 1
+    answer(course, 1, "Шумо ҳақ ҳастед.", 2)
+    assert write_feedback(course, UNIT, [HALF]) == ([HALF], [])
+    formgrader.browser.get((course.folder("feedback", HALF, UNIT) / f"{UNIT}.html").as_uri())
+    shown = formgrader.browser.find_element(By.TAG_NAME, "body").text
+    assert "Ба ҳадди худ нигоҳ кунед." in shown and "Шумо ҳақ ҳастед." in shown
+    assert re.search(r"\b5(\.0)? / 6", shown)
+
+
+RUBRIC = """
+language = "tg"
+[cells.essay]
+comments = ["Далел кам аст."]
+[[cells.essay.criteria]]
+name = "Далел"
+levels = [{points = 0, text = "нест"}, {points = 3, text = "ҳаст"}]
+[[cells.essay.criteria]]
+name = "Забон"
+levels = [{points = 0.5, text = "хато дорад"}, {points = 2, text = "равон"}]
+"""
+
+
+@pytest.fixture
+def course_with_an_essay(tmp_path: Path) -> Course:
+    """A graded course with an answer in words that waits for somebody to grade it."""
+    build_course([read_unit(SUMS)], "tg", tmp_path / "курси иншо")
+    course = open_course(tmp_path / "курси иншо")
+    about = {"grade_id": "essay", "grade": True, "solution": True, "task": False, "locked": False, "schema_version": 3}
+    essay = new_markdown_cell("Чаро?", metadata={"nbgrader": {**about, "points": 5, "cell_type": "markdown"}})
+    source = course.folder("source", ".", UNIT) / f"{UNIT}.ipynb"
+    notebook = nbformat.read(source, 4)
+    notebook.cells.append(essay)
+    nbformat.write(notebook, source)
+    release(course.root, UNIT)
+    path = hand_in(course.root, RIGHT, REFERENCE)
+    notebook = nbformat.read(path, 4)
+    (answer,) = (cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == "essay")
+    answer.source = "Зеро чунин аст."
+    nbformat.write(notebook, path)
+    assert grade(course, UNIT, [RIGHT]).problems == {}
+    return course
+
+
+def test_a_rubric_makes_the_score_and_the_comment(
+    course_with_an_essay: Course, browser: WebDriver, tmp_path: Path
+) -> None:
+    course = course_with_an_essay
+    (course.root / "rubrics").mkdir()
+    (course.root / "rubrics" / f"{UNIT}.toml").write_text(RUBRIC, "utf-8")
+    opened = Formgrader(course, browser)
+    try:
+        opened.open_submission(RIGHT)
+        assert opened.run("return $('.ustod-rubric').length") == 1
+        browser.execute_script("saved = 0; $(document).on('finished_saving', () => saved++)")
+        press = "const all = $('.ustod-rubric button').filter((i, b) => b.textContent.includes(arguments[0]));"
+        for text in ("равон", "Далел кам", "ҳаст"):
+            browser.execute_script(f"{press} all[0].click()", text)
+        opened.wait(lambda: browser.execute_script("return saved >= 2"))
+        assert opened.value("essay") == "5"
+        browser.execute_script("$('.ustod-rubric')[0].scrollIntoView({block: 'center'})")
+        browser.save_screenshot(str(tmp_path / "rubric.png"))
+        severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        assert severe == []
+    finally:
+        opened.close()
+    with course.gradebook() as gradebook:
+        assert gradebook.find_grade("essay", UNIT, UNIT, RIGHT).manual_score == 5
+        assert gradebook.find_comment("essay", UNIT, UNIT, RIGHT).comment == "Далел кам аст."

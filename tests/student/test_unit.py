@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,31 @@ def test_the_unit_runs_from_its_source_too(tmp_path: Path) -> None:
     names: dict[str, Any] = {"__name__": "__main__", "calls": []}
     exec(compile(LESSON + RIGHT, "<a lesson>", "exec"), names)
     assert len(names["check"]("sums.total").outcomes) == 3
+
+
+class TestRegrade:
+    def test_leaves_a_file_beside_the_notebook_and_says_what_to_do_with_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("USTOD_EXCHANGE_URL", raising=False)
+        check = notebook("class", RIGHT, language="tg")["check"]
+        assert "regrade.json" in repr(check.regrade("sums.total", "Ҷавобам дуруст аст."))
+        found = json.loads(Path("regrade.json").read_text("utf-8"))
+        assert found["assignment"] == "u90_sums"
+        (one,) = found["requests"]
+        assert (one["exercise"], one["reason"], one["language"]) == ("sums.total", "Ҷавобам дуруст аст.", "tg")
+
+    def test_asks_why(self) -> None:
+        assert 'check.regrade("sums.total", "…")' in repr(notebook("class")["check"].regrade("sums.total", " "))
+        assert not Path("regrade.json").exists()
+
+    def test_knows_the_exercises(self) -> None:
+        with pytest.raises(LookupError, match=r"sums\.total"):
+            notebook("class")["check"].regrade("sums.none", "why")
+
+    def test_that_cannot_be_sent_is_kept_and_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("USTOD_EXCHANGE_URL", "http://127.0.0.1:9/")
+        monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+        said = repr(notebook("class")["check"].regrade("sums.total", "why"))
+        assert "was not sent" in said and "regrade.json" in said
+        assert Path("regrade.json").is_file()

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
@@ -108,14 +108,19 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.catalog import update_catalog
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
-    from autograder.hub.words import CATALOGS, hub_texts
+    from autograder.hub import words as hub_words
+    from autograder.reports import words as report_words
 
     for language in TRANSLATIONS:
         if not units:
             done, total = update_interface_catalog(language)
             console.print(f"interface {language}: {done} of {total} texts translated")
-            done, total = update_interface_catalog(language, hub_texts(), CATALOGS)
-            console.print(f"lab {language}: {done} of {total} texts translated")
+            for what, texts, folder in (
+                ("lab", hub_words.hub_texts(), hub_words.CATALOGS),
+                ("reports", report_words.report_texts(), report_words.CATALOGS),
+            ):
+                done, total = update_interface_catalog(language, texts, folder)
+                console.print(f"{what} {language}: {done} of {total} texts translated")
         for unit in map(read_unit, find_units(units)):
             done, total = update_catalog(unit, language)
             console.print(f"{unit.name} {language}: {done} of {total} texts translated")
@@ -169,17 +174,15 @@ def grade(
 
     opened = open_course(course)
     name = opened.assignment(assignment)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     stopped = "Grading was stopped; what is recorded is kept: run the command again to go on."
-    with _may_be_stopped(stopped), Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        line = bar.add_task(name)
+    with _may_be_stopped(stopped), _progress(name) as told:
         result = run(
             *(opened, name, student or None),
             workers=workers,
             scheduler=scheduler,
             force=force,
             isolation=Isolation.PROCESS if unsafe else Isolation.SANDBOX,
-            progress=lambda done, total: bar.update(line, completed=done, total=total),
+            progress=told,
         )
     if as_json:
         text = json.dumps({**vars(result), "scores": class_totals(opened, name)}, ensure_ascii=False)
@@ -255,6 +258,9 @@ def feedback(
     assignment: str,
     course: CourseFolder = Path(),
     student: Annotated[Optional[list[str]], typer.Option(help="Only this student; may be repeated.")] = None,
+    lang: Annotated[
+        Optional[str], typer.Option("--lang", help="Language of the pages; that of the notebook without.")
+    ] = None,
 ) -> None:
     """Write a feedback page for every graded submission, without a line of a hidden check in it."""
     from autograder.grading.course import open_course
@@ -262,7 +268,10 @@ def feedback(
 
     opened = open_course(course)
     name = opened.assignment(assignment)
-    written, failed = write_feedback(opened, name, student or None)
+    with _progress(name) as told:
+        written, failed = write_feedback(
+            opened, name, student or None, language=_language(lang) if lang else None, progress=told
+        )
     console.print(f"{len(written)} pages in {opened.root / 'feedback'}", soft_wrap=True)
     if failed:
         raise UstodError(f"{len(failed)} pages could not be written. {'; '.join(failed)}")
@@ -284,6 +293,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
         console.print(table)
     if failed := [finding.guarantee for finding in found if not finding.holds]:
         raise UstodError(f"This machine does not give {len(failed)} of {len(found)} guarantees: {', '.join(failed)}.")
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the screen; what is given tells it how many are done, of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        line = bar.add_task(name)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 @contextmanager

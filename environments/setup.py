@@ -25,10 +25,16 @@ OLDEST = (3, 11)
 #: Each holds everything that those before it need.
 PROFILES = ("student", "server", "development")
 
-#: Those that have the lab server, and so the proxy between it and browsers.
-WITH_PROXY = PROFILES[1:]
-PROXY = TOP / "environments" / "jupyterhub" / "proxy"
-
+#: What npm installs below `.venv/share/ustod`, by profile: the proxy between the lab server and browsers; and what asks
+#: in tests whether everybody can read a page.
+NPM: dict[str, dict[str, Path]] = {
+    "student": {},
+    "server": {"proxy": TOP / "environments" / "jupyterhub" / "proxy"},
+    "development": {
+        "proxy": TOP / "environments" / "jupyterhub" / "proxy",
+        "axe": TOP / "environments" / "axe",
+    },
+}
 LOCK = "package-lock.json"
 
 #: PyTorch's own index of builds without CUDA: 200 MB instead of several GB. Asked only if it answers quickly.
@@ -54,8 +60,8 @@ def main() -> None:
         return
     make_venv()
     install(requirements(profile))
-    if profile in WITH_PROXY:
-        install_proxy()
+    for name, locked in NPM[profile].items():
+        install_with_npm(name, locked)
     stamp(profile).write_text(fingerprint_of(profile))
 
 
@@ -77,7 +83,8 @@ def is_installed(profile: str) -> bool:
 def fingerprint_of(profile: str) -> str:
     """Changes whenever the environment must be brought up to date, or the checkout has moved."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {TOP}".encode())
-    for path in (requirements(profile), TOP / "pyproject.toml", *([PROXY / LOCK] if profile in WITH_PROXY else [])):
+    locks = [folder / LOCK for folder in NPM[profile].values()]
+    for path in (requirements(profile), TOP / "pyproject.toml", *locks):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -102,20 +109,20 @@ def install(locked: Path) -> None:
     pip("install", "--no-deps", "--no-build-isolation", "-e", str(TOP))
 
 
-def install_proxy() -> None:
-    """Install the locked proxy with npm where the lab server looks for it; nothing of it is fetched later."""
-    folder = VENV / "share" / "ustod" / "proxy"
+def install_with_npm(name: str, locked: Path) -> None:
+    """Install what `locked` locks where the programs that need it look for it; nothing of it is fetched later."""
+    folder = VENV / "share" / "ustod" / name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", LOCK):
-        shutil.copy(PROXY / name, folder / name)
+    for file in ("package.json", LOCK):
+        shutil.copy(locked / file, folder / file)
     npm = shutil.which("npm")
     if npm is None:
-        print("npm is missing, so the lab server has no proxy; install npm and run this again to have one.")
+        print(f"npm is missing, so {name} is not installed; install npm and run this again to have it.")
         return
     command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{done.stderr[-500:]}\nThe proxy could not be installed. Run the same command to go on.")
+        sys.exit(f"{done.stderr[-500:]}\nThe package {name} could not be installed. Run the same command to go on.")
 
 
 def answers(url: str) -> bool:

@@ -42,21 +42,18 @@ c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level
 # A learner who deletes a test cell gets it back instead of losing the points without a word.
 c.OverwriteCells.add_missing_cells = True
 
-# Feedback never shows hidden checks, and asks nothing of the network.
-c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
-    "autograder.reports.hiding.HideHiddenChecks",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-]
+# Pages of formgrader ask nothing of the network.
 c.HTMLExporter.mathjax_url = ""
 c.HTMLExporter.require_js_url = ""
 c.HTMLExporter.jquery_url = ""
 
 with contextlib.suppress(ImportError):
-    # Pages of formgrader and feedback: what a student's notebook holds is shown, never run; nothing is asked of the
-    # network; and formgrader shows what was graded meanwhile.
+    # `nbgrader generate_feedback` and formgrader's button write the pages of `ustod feedback`, without hidden checks.
+    # Pages of formgrader: what a student's notebook holds is shown, never run; and what was graded meanwhile is there.
     from autograder.reports import formgrader, pages
 
+    c.GenerateFeedback.exporter_class = "autograder.reports.exporter.FeedbackPage"
+    c.GenerateFeedback.preprocessors = []
     formgrader.read_anew()
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = pages.FILTERS

@@ -20,11 +20,7 @@ def interface_texts() -> list[str]:
     """Every text that the code passes to `Texts`, and those that it looks up by state or by kind of evidence."""
     found = [*WORD.values(), *LABEL.values(), *EXPLANATION.values(), STALE_BANNER, UNKNOWN_EXERCISE]
     for path in sorted(FOLDER.parent.parent.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_texts(node.func):
-                first = node.args[0] if node.args else None
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
+        found += _passed_to("texts", path)
     return list(dict.fromkeys(found))
 
 
@@ -47,6 +43,31 @@ def update_interface_catalog(
     return len(catalog.translated_entries()), len(texts)
 
 
-def _is_texts(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name == "texts"
+def texts_said(folder: Path) -> list[str]:
+    """Every text that the templates of pages and the modules below `folder` pass to `say`, in order."""
+    from jinja2 import Environment, nodes
+
+    found = []
+    templates = [path for pattern in ("*.html", "*.html.j2") for path in folder.rglob(pattern)]
+    for path in sorted(templates):
+        tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
+        for call in tree.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "say" and isinstance(call.args[0], nodes.Const):
+                found.append(str(call.args[0].value))
+    for path in sorted(folder.rglob("*.py")):
+        found += _passed_to("say", path)
+    return list(dict.fromkeys(found))
+
+
+def _passed_to(name: str, path: Path) -> list[str]:
+    """The texts that calls of `name`, or of a method of this name, have as their first argument."""
+    firsts = [
+        node.args[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and node.args and _name(node.func) == name
+    ]
+    return [first.value for first in firsts if isinstance(first, ast.Constant) and isinstance(first.value, str)]
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else str(getattr(function, "id", ""))

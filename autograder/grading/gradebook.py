@@ -64,17 +64,17 @@ def _ledger(url: str, course_id: str, identity: object) -> _Ledger:
     except ImportError:
         driver = "pip install 'ustod[postgresql]'"
         raise UstodError(
-            f"The gradebook {_shown(url)} needs a driver; for PostgreSQL install one with: {driver}"
+            f"The gradebook {shown(url)} needs a driver; for PostgreSQL install one with: {driver}"
         ) from None
     except SQLAlchemyError as error:
         if "disk is full" in str(error):
             raise
         why = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(".")
         mend = "see db_url in nbgrader_config.py"
-        raise UstodError(f"The gradebook {_shown(url)} cannot be opened ({why}); {mend}.") from error
+        raise UstodError(f"The gradebook {shown(url)} cannot be opened ({why}); {mend}.") from error
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """For SQLite the file, else the URL without its password."""
     return str(sqlite_file(url) or make_url(url).render_as_string())
 

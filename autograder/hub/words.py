@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -53,22 +52,6 @@ def best_language(chosen: str | None, accepted: str, languages: Sequence[str]) -
 
 def hub_texts() -> list[str]:
     """Every text that the templates and modules of the lab pass to `say`, and the answers to a refused password."""
-    from jinja2 import Environment, nodes
+    from autograder.authoring.interface import texts_said
 
-    found = [*REFUSALS]
-    for path in sorted(TEMPLATES.glob("*.html")):
-        tree = Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
-        for call in tree.find_all(nodes.Call):
-            if isinstance(call.node, nodes.Name) and call.node.name == "say" and isinstance(call.args[0], nodes.Const):
-                found.append(call.args[0].value)
-    for path in sorted(HERE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _is_say(node.func) and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
-    return list(dict.fromkeys(found))
-
-
-def _is_say(function: ast.expr) -> bool:
-    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == "say"
+    return list(dict.fromkeys([*REFUSALS, *texts_said(HERE)]))

@@ -106,7 +106,7 @@ class Reason(StrEnum):
 
     def sentence(self, limits: Limits) -> str:
         """What happened and what to do, for the person whose code it was."""
-        return _SENTENCES[self].format(
+        return SENTENCES[self].format(
             wall=f"{limits.wall:.0f}",
             cpu=f"{limits.cpu:.0f}",
             memory=limits.memory // MIB,
@@ -119,7 +119,8 @@ class Reason(StrEnum):
         )
 
 
-_SENTENCES = {
+#: What happened and what to do, with fields for the limits.
+SENTENCES = {
     Reason.EXIT: "Your code ended the process that ran it; remove calls such as exit() or os._exit().",
     Reason.CRASH: "The process that ran your code crashed; look at the last cell that started.",
     Reason.KILLED: "The process that ran your code was stopped from outside; it can be run again.",

@@ -78,7 +78,7 @@ def as_html(title: str, outcomes: Sequence[Outcome], notes: Sequence[str], texts
     heads = [texts("Result"), texts("Property")] + ([texts("Points")] if graded else [])
     head = "".join(f'<th scope="col" style="text-align:left;padding:4px 8px">{escape(h)}</th>' for h in heads)
     rows = "".join(_row(outcome, graded, texts) for outcome in outcomes)
-    foot = "".join(f'<p style="margin:4px 8px">{_code(note)}</p>' for note in notes)
+    foot = "".join(f'<p style="margin:4px 8px">{with_code(note)}</p>' for note in notes)
     return (
         f'<div class="ustod" lang="{escape(texts.language)}" style="max-width:60em;line-height:1.45">'
         '<table style="border-collapse:collapse;table-layout:auto;width:100%;text-align:left">'
@@ -97,7 +97,7 @@ def _row(outcome: Outcome, graded: bool, texts: Texts) -> str:
     more = "".join(map(_detail, details(outcome, texts)))
     of_points = f"{points(outcome.score)} / {points(outcome.points)}" if outcome.points else ""
     worth = f'<td style="{cell};white-space:nowrap">{of_points}</td>' if graded else ""
-    body = f'<td style="{cell};white-space:normal">{_code(texts(outcome.sentence))}{more}</td>'
+    body = f'<td style="{cell};white-space:normal">{with_code(texts(outcome.sentence))}{more}</td>'
     return f"<tr>{state}{body}{worth}</tr>"
 
 
@@ -106,11 +106,11 @@ def _detail(detail: Detail) -> str:
     if detail.code and "\n" in detail.text:
         box = "white-space:pre-wrap;overflow-wrap:anywhere;max-height:20em;overflow:auto;margin:2px 0"
         return f'<div style="margin-top:2px">{name}<pre style="{box}">{escape(detail.text)}</pre></div>'
-    body = f"<code>{escape(detail.text)}</code>" if detail.code else _code(detail.text)
+    body = f"<code>{escape(detail.text)}</code>" if detail.code else with_code(detail.text)
     return f'<div style="margin-top:2px;overflow-wrap:anywhere">{name}{body}</div>'
 
 
-def _code(text: str) -> str:
+def with_code(text: str) -> str:
     """Escape `text`, with what stands between single backticks as code."""
     parts = escape(text).split("`")
     if len(parts) % 2 == 0:  # a lone backtick: leave the text alone

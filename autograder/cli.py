@@ -18,6 +18,7 @@ from rich.table import Table
 
 from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
+from autograder.gradebook.cli import app as gradebook
 from autograder.hub.cli import app as hub
 from autograder.offline.cli import app as assets
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(gradebook)
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
 console = Console()

@@ -49,12 +49,14 @@ c.HTMLExporter.jquery_url = ""
 
 with contextlib.suppress(ImportError):
     # `nbgrader generate_feedback` and formgrader's button write the pages of `ustod feedback`, without hidden checks.
-    # Pages of formgrader: what a student's notebook holds is shown, never run; and what was graded meanwhile is there.
+    # Pages of formgrader: what a student's notebook holds is shown, never run; what was graded meanwhile is there; and
+    # every change of a grade is logged (ustod audit).
     from autograder.reports import formgrader, pages
 
     c.GenerateFeedback.exporter_class = "autograder.reports.exporter.FeedbackPage"
     c.GenerateFeedback.preprocessors = []
     formgrader.read_anew()
+    formgrader.keep_log()
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = pages.FILTERS
     c.HTMLExporter.extra_template_basedirs = pages.TEMPLATES

@@ -96,10 +96,14 @@ class Course:
         return open_gradebook(self.directory.db_url, self.directory.course_id)
 
     @property
+    def gradebook_file(self) -> Path | None:
+        """The gradebook, if it is a file; it need not be there yet."""
+        return sqlite_file(self.directory.db_url)
+
+    @property
     def gradebook_folder(self) -> Path:
         """Where the gradebook lies, if it is a file; otherwise the course."""
-        file = sqlite_file(self.directory.db_url)
-        return file.parent if file is not None else self.root
+        return self.gradebook_file.parent if self.gradebook_file is not None else self.root
 
     def folder(self, step: str, student: str, assignment: str) -> Path:
         """Where files of `step` (``submitted``, ``autograded``, ``feedback``, ``source``) lie."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from autograder.audit.watch import notice
 from autograder.errors import UstodError, one_line
 from autograder.files import needs_room, write_bytes
 from autograder.grading.course import Course
@@ -88,6 +89,8 @@ def grade(
         raise UstodError(f"There is no submission of {assignment} in {course.root}/submitted; see ustod collect.")
     reading = others_may_read(course.directory.db_url, elsewhere=scheduler is not None)
     with needs_room(course.root, course.gradebook_folder), turn(course), reading:
+        with course.gradebook() as gradebook:
+            notice(gradebook.db(), assignment)
         tasks = plan(course, assignment, chosen, force=force)
         problems = {task.student: one_line(task.problem) for task in tasks if task.problem}
         graded: list[str] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.api import Gradebook, TaskCell
 
+from autograder.audit.watch import because
 from autograder.files import write_text
 from autograder.grading.course import Course
 from autograder.grading.plan import fingerprint_file, write_fingerprint
@@ -31,7 +32,7 @@ def record(result: Result) -> None:
     try:
         copy_files(task, staged)
         steps = [step for step in task.course.steps[1] if step in RECORDING]
-        with task.course.gradebook() as gradebook:
+        with because("graded"), task.course.gradebook() as gradebook:
             _enter_submission(gradebook, result)
             for name, text in result.notebooks.items():
                 apply(steps, task, nbformat.reads(text, as_version=4), resources_of(task, name))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.errors import UstodError
+from autograder.gradebook.cli import regrades, take_all
 
 app = typer.Typer(help="The lab server: one JupyterHub for a university, from one file.", no_args_is_help=True)
 render = typer.Typer(help="The same lab for other platforms.", no_args_is_help=True)
@@ -201,6 +202,26 @@ def kubernetes(out: Path, lab: LabFile = HERE) -> None:
 
     for path in write_values(read_lab(lab), out):
         console.print(f"Written: {path}", soft_wrap=True)
+
+
+@regrades.command("send")
+def send_request(file: Annotated[Path, typer.Argument(help="The file regrade.json beside the notebook.")]) -> None:
+    """Send one's requests for a regrade through the lab's exchange."""
+    from autograder.hub.exchange.asking import send_request as send
+
+    receipt = send(file)
+    console.print(f"Sent: {receipt.course} {receipt.assignment} {receipt.received}", soft_wrap=True)
+
+
+@regrades.command("fetch")
+def fetch_requests(course: Annotated[Path, typer.Option("--course", help="The course directory.")] = Path()) -> None:
+    """Take into the queue what students of the lab have asked through its exchange."""
+    from autograder.grading.course import open_course
+    from autograder.hub.exchange.asking import fetch_requests as fetch
+
+    opened = open_course(course)
+    found = fetch(str(opened.directory.course_id))
+    take_all(opened, ((student, content, f"regrade.json of {student}") for student, content in found))
 
 
 def _tell(prepared: object) -> None:

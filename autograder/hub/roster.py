@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import UstodError
+from autograder.gradebook.classlist import column_of
+from autograder.gradebook.tables import decoded, rows_of
 
 #: What a person's id may look like: it becomes part of an account's name, of paths and of addresses.
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,24}")
 #: Accounts of the lab itself.
 RESERVED = ("grader-", "ustod-")
-
-#: The columns that are read, by their names in the three languages; any other column is passed over.
-COLUMNS = {
-    "id": {"id", "student id", "username", "login", "рамз", "логин", "номер"},
-    "name": {"name", "full name", "ном", "ному насаб", "имя", "фио"},
-    "email": {"email", "e-mail", "mail", "почта", "эл. почта", "почтаи электронӣ"},
-    "group": {"group", "гурӯҳ", "группа"},
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ def read_roster(path: Path) -> list[Person]:
         UstodError: if the file cannot be read, has no column of ids, or a line has no id that can be one.
     """
     try:
-        text = _decode(path.read_bytes())
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise UstodError(f"The class list {path} cannot be read: {error.strerror or error}.") from None
     lines = text.splitlines()
@@ -51,9 +44,8 @@ def read_roster(path: Path) -> list[Person]:
         raise UstodError(
             f"The class list {path} is empty; its first line must name the columns id, name, email, group."
         )
-    separator = max(";,\t", key=lines[0].count)
-    rows = csv.reader(text.splitlines(keepends=True), delimiter=separator)
-    names = [_column(title) for title in next(rows)]
+    rows = iter(rows_of(text))
+    names = [column_of(title) for title in next(rows)]
     if "id" not in names:
         raise UstodError(f"The class list {path} has no column id in its first line: {lines[0].strip()[:80]}")
     people = list(_people(path, names, rows))
@@ -77,19 +69,5 @@ def _people(path: Path, names: list[str], rows: Iterator[list[str]]) -> Iterator
             raise UstodError(f"Line {number} of {path}: the id {who} is on line {seen[who]} too.")
         seen[who] = number
         shown = {name: "".join(c for c in text if c.isprintable()) for name, text in values.items()}
-        yield Person(who, shown.get("name", ""), shown.get("email", ""), shown.get("group", ""))
-
-
-def _column(title: str) -> str:
-    plain = " ".join(title.split()).casefold()
-    return next((name for name, titles in COLUMNS.items() if plain in titles), "")
-
-
-def _decode(content: bytes) -> str:
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding, "replace")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content.decode("cp1251", "replace")
+        name = shown.get("name") or " ".join(filter(None, (shown.get("last_name"), shown.get("first_name"))))
+        yield Person(who, name, shown.get("email", ""), shown.get("group", ""))

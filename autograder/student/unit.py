@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from autograder.student import reveal
+from autograder.student import regrade, reveal
 from autograder.student.protocol import PATIENCE, Check, CheckFunction
 from autograder.student.rng import fresh_seed
 from autograder.student.running import Outcome, State, run_check
@@ -79,6 +80,28 @@ class Unit:
             return reveal.Note(self.texts("Your instructor shows the solution after grading."))
         self._exercise(exercise)
         return reveal.Note(reveal.solution(self._hidden_source.with_name("lesson.py"), exercise), code=True)
+
+    def regrade(self, exercise: str, reason: str = "") -> reveal.Note:
+        """Ask your instructor to look at the grade of `exercise` again, and say why.
+
+        Leaves a file beside the notebook; in a lab it is sent at once. The answer stands in the next feedback.
+        """
+        texts = self.texts
+        self._exercise(exercise)
+        if not reason.strip():
+            call = f'check.regrade("{exercise}", "…")'
+            return reveal.Note(texts("Say why your instructor should look at it again: {call}", call=call))
+        try:
+            path = regrade.write_request(Path(), self.sidecar.unit, exercise, reason.strip(), self.sidecar.language)
+        except OSError as error:
+            return reveal.Note(texts("Your request could not be written: {why}", why=error.strerror or error))
+        if not regrade.is_in_a_lab():
+            return reveal.Note(
+                texts("Your request is in the file {file}: hand it in as you hand in your notebook.", file=path.name)
+            )
+        if why := regrade.send(path):
+            return reveal.Note(texts("Your request is in the file {file}, but was not sent: {why}", file=path, why=why))
+        return reveal.Note(texts("Your request was sent; the answer will stand in your next feedback."))
 
     def _exercise(self, exercise: str) -> Exercise:
         if exercise not in self.sidecar.exercises:

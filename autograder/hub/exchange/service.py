@@ -45,6 +45,8 @@ THREADS = 16
 AT_ONCE = 4
 #: Seconds for the head of a request; and for its body, which gets more by its size at this many bytes a second.
 HEAD, BODY, SLOWEST = 30, 60, 100_000
+#: Bytes of a request for a regrade.
+REQUEST = 256 << 10
 #: Seconds for what is under way when the service is asked to end.
 GRACE = 15
 
@@ -89,6 +91,9 @@ class Service:
             (f"{assignment}/submissions", Submit),
             (f"{assignment}/submissions/{one}/{one}", Submission),
             (f"{assignment}/feedback/{one}/{one}", Feedback),
+            (f"api/courses/{one}/requests", Requests),
+            (f"{assignment}/requests", Ask),
+            (f"{assignment}/requests/{one}/{one}", Request),
         ]
         handlers = [(prefix + route, handler, {"service": self}) for route, handler in routes]
         return web.Application(handlers, default_handler_class=Nothing, default_handler_args={"service": self})
@@ -356,6 +361,48 @@ class Submit(Uploading):
         self.set_status(201)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(receipt.text)
+
+
+class Ask(Uploading):
+    """Where people ask, in their own name, for their grade to be looked at again."""
+
+    def admit(self, *names: str) -> int:
+        course, assignment = names
+        self.caller.must_be_in(course)
+        if not self.caller.is_person:
+            raise Refused(403, "Only people ask.")
+        self.store.check_request(course, assignment, self.caller.name)
+        return REQUEST
+
+    async def post(self, course: str, assignment: str) -> None:
+        receipt = await self.take(lambda upload: self.store.ask(course, assignment, self.caller.name, upload))
+        self.set_status(201)
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.finish(receipt.text)
+
+
+class Requests(Handler):
+    """What students of a course ask for, for those who teach it."""
+
+    async def get(self, course: str) -> None:
+        self.caller.must_teach(course)
+        self.finish({"requests": await self.disk(self._list, course)})
+
+    def _list(self, course: str) -> list[dict[str, Any]]:
+        return [
+            json.loads(receipt.text)
+            for assignment in self.store.all_assignments(course)
+            for student in self.store.students(course, assignment)
+            for receipt in self.store.requests(course, assignment, student)
+        ]
+
+
+class Request(Handler):
+    """One request, for those who teach and for who asked."""
+
+    async def get(self, course: str, assignment: str, student: str, name: str) -> None:
+        self.caller.must_be(student, course)
+        await self.send(await self.disk(self.store.request, course, assignment, student, name))
 
 
 class Feedback(Uploading):

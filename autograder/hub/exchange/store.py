@@ -5,6 +5,7 @@
     courses/<course>/<assignment>/release                a bundle
     courses/<course>/<assignment>/submissions/<student>/0001-<random>/{bundle,receipt.json}
     courses/<course>/<assignment>/feedback/<student>/<moment of the submission>
+    courses/<course>/<assignment>/requests/<student>/0001-<random>/{bundle,receipt.json}
 
 Whatever comes is first written to ``incoming``, forced to the disk, and then renamed. A submission is never written
 again.
@@ -159,19 +160,7 @@ class Store:
         if taken := [e.path for e in listing.entries if e.path in ("timestamp.txt", "submission_secret.txt")]:
             raise Refused(400, f"The file {taken[0]} says when something was handed in, and only the exchange does.")
         self.release(course, assignment)
-        folder = self._make(self._submissions(course, assignment, student))
-        with self._lock(folder):
-            before = self._receipts(folder)
-            self._check_quota(before, listing)
-            now = datetime.now(UTC)
-            while (received := now.strftime(NBGRADER_TIME)) in {receipt.received for receipt in before}:
-                now += timedelta(microseconds=1)
-            number = max((receipt.number for receipt in before), default=0) + 1
-            name = f"{number:04}-{secrets.token_hex(4)}"
-            receipt = Receipt(course, assignment, student, name, received, listing.sha256, listing.size)
-            receipt = self.seal.sign(receipt)
-            upload.move_with(receipt.text, folder / name)
-        return receipt
+        return self._file("submissions", course, assignment, student, upload, listing)
 
     def check_submission(self, course: str, assignment: str, student: str) -> None:
         """Refuse now what `submit` would refuse anyhow, before it is sent."""
@@ -196,6 +185,39 @@ class Store:
         path = self._submissions(course, assignment, student) / check_name("a submission", name) / "bundle"
         if not path.is_file():
             raise Refused(404, f"{student} has not handed in {name} to {assignment}.")
+        return path
+
+    # What is asked for
+
+    def ask(self, course: str, assignment: str, student: str, upload: Upload) -> Receipt:
+        """Take what `upload` holds as a request of `student` to look at their grade again.
+
+        Raises:
+            Refused: if they have handed nothing in, or have asked too often.
+        """
+        listing = upload.finish()
+        self.check_request(course, assignment, student)
+        return self._file("requests", course, assignment, student, upload, listing)
+
+    def check_request(self, course: str, assignment: str, student: str) -> None:
+        """Refuse now what `ask` would refuse anyhow, before it is sent."""
+        if not self.submissions(course, assignment, student):
+            raise Refused(404, f"{student} has handed in nothing to {assignment}: there is no grade to ask about.")
+        self._check_quota(self.requests(course, assignment, student), None)
+
+    def requests(self, course: str, assignment: str, student: str) -> list[Receipt]:
+        """What `student` has asked for, in that order."""
+        return self._receipts(self._of(course, assignment, "requests", student))
+
+    def request(self, course: str, assignment: str, student: str, name: str) -> Path:
+        """The bundle of a request.
+
+        Raises:
+            Refused: if there is none such.
+        """
+        path = self._of(course, assignment, "requests", student) / check_name("a request", name) / "bundle"
+        if not path.is_file():
+            raise Refused(404, f"{student} has not asked {name} about {assignment}.")
         return path
 
     # What comes back
@@ -237,11 +259,31 @@ class Store:
     def _assignment(self, course: str, assignment: str) -> Path:
         return self._course(course) / check_name("an assignment", assignment)
 
+    def _of(self, course: str, assignment: str, kind: str, student: str) -> Path:
+        """Where the submissions, the requests or the feedback of `student` lie."""
+        return self._assignment(course, assignment) / kind / check_name("a student", student)
+
     def _submissions(self, course: str, assignment: str, student: str) -> Path:
-        return self._assignment(course, assignment) / "submissions" / check_name("a student", student)
+        return self._of(course, assignment, "submissions", student)
 
     def _feedback(self, course: str, assignment: str, student: str) -> Path:
-        return self._assignment(course, assignment) / "feedback" / check_name("a student", student)
+        return self._of(course, assignment, "feedback", student)
+
+    def _file(self, kind: str, course: str, assignment: str, student: str, upload: Upload, listing: Listing) -> Receipt:
+        """Keep what was uploaded whole, under the next number, with a signed receipt."""
+        folder = self._make(self._of(course, assignment, kind, student))
+        with self._lock(folder):
+            before = self._receipts(folder)
+            self._check_quota(before, listing)
+            now = datetime.now(UTC)
+            while (received := now.strftime(NBGRADER_TIME)) in {receipt.received for receipt in before}:
+                now += timedelta(microseconds=1)
+            number = max((receipt.number for receipt in before), default=0) + 1
+            name = f"{number:04}-{secrets.token_hex(4)}"
+            receipt = Receipt(course, assignment, student, name, received, listing.sha256, listing.size)
+            receipt = self.seal.sign(receipt)
+            upload.move_with(receipt.text, folder / name)
+        return receipt
 
     def _receipts(self, folder: Path) -> list[Receipt]:
         found = []

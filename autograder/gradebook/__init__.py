@@ -1,0 +1,1 @@
+"""What goes into a gradebook and out of it besides grading: class lists, exports, regrades, rubrics, an LMS."""

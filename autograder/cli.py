@@ -21,6 +21,7 @@ from autograder.errors import UstodError, one_line
 from autograder.gradebook.cli import app as gradebook
 from autograder.hub.cli import app as hub
 from autograder.offline.cli import app as assets
+from autograder.reports.cli import app as reports
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(gradebook)
+app.add_typer(reports)
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
 console = Console()

@@ -20,6 +20,7 @@ import numpy as np
 from autograder.authoring.rehearsal import rehearse
 from autograder.authoring.unit import Unit, read_unit
 from autograder.authoring.variants import Variant, read_variants
+from autograder.environment import work_offline
 from autograder.files import write_text
 from autograder.reports.findings import CODE, Findings
 from autograder.student.running import State
@@ -127,6 +128,7 @@ def _hints(unit: Unit, variants: list[Variant], hear: Callable[[int, int], None]
         if run is None:
             runs.append(run := [])
         run.append(variant)
+    work_offline()
     found: dict[str, set[str]] = {variant.name: set() for variant in variants}
     for number, run in enumerate(runs):
         hear(number, len(runs))

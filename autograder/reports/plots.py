@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
@@ -31,7 +32,7 @@ INK = {
     State.NOT_ATTEMPTED: ("0.85", "////"),
     State.FAULT: ("black", ""),
 }
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "svg.fonttype": "none",
@@ -197,7 +198,7 @@ def _drawing(height: float, title: str) -> Iterator[tuple[Axes, Callable[[], Mar
     """Axes to draw on, and what gives the drawing as a part of a page when the body is done."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     drawn: list[Markup] = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(rc=_STYLE):
         yield figure.add_subplot(), lambda: drawn[0]
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -100,7 +100,7 @@ def study_assignment(
     met: list[Sighting] | None = None
     unexplained: dict[int, tuple[int, ...]] = {}
     problem = ""
-    if folder := _unit_folder(sidecar):
+    if folder := unit_folder(sidecar):
         try:
             kept = course.root / ".ustod" / "misconceptions" / f"{sidecar.unit}.json"
             met, unexplained = sightings(known_misconceptions(folder, kept, hear), findings)
@@ -160,7 +160,8 @@ def read_sidecar(course: Course, assignment: str) -> Sidecar:
         return Sidecar("")
 
 
-def _unit_folder(sidecar: Sidecar) -> Path | None:
+def unit_folder(sidecar: Sidecar) -> Path | None:
+    """The folder of the unit in the installed course that the assignment was built from; None if there is none."""
     try:
         return find_units([sidecar.unit])[0] if sidecar.unit else None
     except UstodError:

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
+from autograder.errors import UstodError, one_line
 from autograder.student.texts import LANGUAGES
 
 app = typer.Typer(no_args_is_help=True)
@@ -36,6 +37,21 @@ def report(
         pages = write_report(opened, name, language=_language(lang), progress=lambda doing: status.update(doing))
     for page in pages:
         console.print(page, soft_wrap=True, highlight=False)
+
+
+@app.command()
+def similar(assignment: str, course: CourseFolder = Path(), lang: Language = None) -> None:
+    """List pairs of submissions that share more than the assignment and the class explain. A hint, and no proof."""
+    from autograder.grading.course import open_course
+    from autograder.reports.similarity_pages import write_similar
+
+    opened = open_course(course)
+    page, found = write_similar(opened, opened.assignment(assignment), language=_language(lang))
+    console.print(f"{found.count} submissions, {len(found.pairs)} pairs stand out")
+    console.print(page, soft_wrap=True, highlight=False)
+    if found.unread:
+        names = ", ".join(map(one_line, found.unread))
+        raise UstodError(f"{len(found.unread)} submissions have no notebook that can be read: {names}.")
 
 
 def _language(code: str | None) -> str | None:

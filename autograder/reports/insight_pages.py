@@ -158,15 +158,18 @@ def _write_assignment(folder: Path, insight: AssignmentInsight, language: str, c
     unit = course_folder(insight.sidecar.unit) if insight.sidecar.unit else None
     texts = Texts(language, {**(read_catalog(unit / "po", language) if unit else {})})
     view = _AssignmentView(insight, say, texts)
-    page = _template("insight.html.j2", language).render(view=view, insight=insight, register=insight.register)
-    return _write(folder, page, view.tables, language, course)
+    page = render("insight.html.j2", language, view=view, insight=insight, register=insight.register)
+    return write_page(folder, page, view.tables, language, course)
 
 
-def _write(folder: Path, page: str, tables: Sequence[Table], language: str, course: Course) -> Path:
+def write_page(folder: Path, page: str, tables: Sequence[Table], language: str, course: Course) -> Path:
+    """Write a page and its tables as CSV into `folder`, below ``report/``, for the instructor's account and group."""
+    top = course.root / "report"
     shared = course.directory.groupshared
     folder.mkdir(parents=True, exist_ok=True)
-    for place in (folder, course.root / "report"):
-        place.chmod(0o2770 if shared else 0o750)
+    for place in (folder, *folder.parents):
+        if place == top or top in place.parents:
+            place.chmod(0o2770 if shared else 0o750)
     mode = 0o660 if shared else 0o640
     dialect = Dialect(marked=True) if language == "en" else EXCEL_WITH_COMMAS
     for table in tables:
@@ -174,6 +177,11 @@ def _write(folder: Path, page: str, tables: Sequence[Table], language: str, cour
     path = folder / "index.html"
     write_bytes(path, page.encode("utf-8", "backslashreplace"), mode)
     return path
+
+
+def render(template: str, language: str, **shown: Any) -> str:
+    """The page that a template of ours makes of what is `shown`."""
+    return str(_template(template, language).render(**shown))
 
 
 class _AssignmentView:
@@ -427,7 +435,6 @@ def _write_course(
         _silence_table("never.csv", say("Never handed in anything"), never, say),
         _students_table(lines, everybody, {one.person.id: one for one in [*silent, *never]}, say),
     ]
-    labels = [line.name for line in lines]
     boxes = plots.score_boxes(
         [(_short(line.name), line.shares) for line in lines], say("Score, %"), say("Scores of each assignment")
     )
@@ -437,10 +444,9 @@ def _write_course(
         say("Students"),
         say("Who handed in"),
     )
-    page = _template("insight_course.html.j2", language).render(
-        title=title, lines=lines, people=everybody, tables=tables, boxes=boxes, bars=bars, labels=labels
-    )
-    return _write(folder, page, [table for table in tables if table.rows], language, course)
+    shown = {"title": title, "lines": lines, "people": everybody, "tables": tables, "boxes": boxes, "bars": bars}
+    page = render("insight_course.html.j2", language, **shown)
+    return write_page(folder, page, [table for table in tables if table.rows], language, course)
 
 
 def _short(name: str) -> str:

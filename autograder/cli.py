@@ -61,13 +61,17 @@ def lab(
 ) -> None:
     """Open the course in JupyterLab. Notebooks that you have changed stay as they are."""
     from autograder.authoring.unit import find_units, read_unit
+    from autograder.lab.extension import LANGUAGE
     from autograder.lab.jupyterlab import free_port, start, write_settings
     from autograder.lab.needs import missing_assets
+    from autograder.lab.progress import PROGRESS
     from autograder.lab.workspace import fill_workspace
+    from autograder.student.progress import VARIABLE
 
     texts = Texts(_language(lang))
     units = [read_unit(path) for path in find_units()]
-    place = (folder or Path.home() / "ustod" / lang).resolve()
+    home = (folder or Path.home() / "ustod").resolve()
+    place = home if folder else home / lang  # progress is the same in every language
     placed = fill_workspace(units, lang, place)
     for path in placed.kept:
         console.print(texts("Your work in {path} is kept; the course has a newer version of this file.", path=path))
@@ -85,7 +89,9 @@ def lab(
         console.print(texts("Your notebooks are in {folder}. Press Ctrl-C here to stop.", folder=place), soft_wrap=True)
 
     settings = write_settings(place, lang)
-    raise typer.Exit(start(place, settings, placed.notebooks[0], number, token, browser=browser, ready=ready))
+    variables = {VARIABLE: str(home / PROGRESS), LANGUAGE: lang}
+    code = start(place, settings, placed.notebooks[0], number, token, browser=browser, ready=ready, variables=variables)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -113,6 +119,7 @@ def catalog(units: Units = None) -> None:
     from autograder.authoring.interface import update_interface_catalog
     from autograder.authoring.unit import find_units, read_unit
     from autograder.hub import words as hub_words
+    from autograder.lab import words as lab_words
     from autograder.reports import words as report_words
 
     for language in TRANSLATIONS:
@@ -120,7 +127,8 @@ def catalog(units: Units = None) -> None:
             done, total = update_interface_catalog(language)
             console.print(f"interface {language}: {done} of {total} texts translated")
             for what, texts, folder in (
-                ("lab", hub_words.hub_texts(), hub_words.CATALOGS),
+                ("lab server", hub_words.hub_texts(), hub_words.CATALOGS),
+                ("Course page", lab_words.page_texts(), lab_words.CATALOGS),
                 ("reports", report_words.report_texts(), report_words.CATALOGS),
             ):
                 done, total = update_interface_catalog(language, texts, folder)

@@ -10,7 +10,8 @@ from traitlets.config import Config
 from autograder.files import write_text
 from autograder.hub.lab import Lab
 from autograder.hub.nbgrader import configure_student
-from autograder.lab.jupyterlab import LOCALES
+from autograder.lab.extension import LABEXTENSIONS
+from autograder.lab.jupyterlab import COURSE_PAGE, LANGUAGE_OPTION, LOCALES
 
 #: Server extensions that cost every server memory and that students have no use for: instructors' panels, which their
 #: course's own service shows, the language servers, none of which is installed, and the classic notebook's pages.
@@ -44,7 +45,8 @@ def students_server_config(lab: Lab, idle: float | None = None) -> Config:
     idle = lab.limits.idle_minutes * 60 if idle is None else idle
     c = Config()
     c.ServerApp.shutdown_no_activity_timeout = int(idle)
-    c.ServerApp.jpserver_extensions = dict.fromkeys(UNUSED, False)
+    c.ServerApp.jpserver_extensions = dict.fromkeys(UNUSED, False) | {COURSE_PAGE: True}
+    c.LabApp.extra_labextensions_path = [LABEXTENSIONS]
     c.ServerApp.contents_manager_class = "autograder.hub.contents.WholeFiles"
     c.ServerApp.max_body_size = int(lab.limits.upload)
     c.ServerApp.log_level = "WARN"
@@ -102,7 +104,7 @@ def write_server_config(lab: Lab, language: str) -> Path:
         (folder / "nbgrader_config.json", exchange),
         (folder / "jupyter_server_config.json", students_server_config(lab)),
         (labconfig / "default_setting_overrides.json", interface_defaults(lab, language)),
-        (labconfig / "page_config.json", {"disabledExtensions": disabled}),
+        (labconfig / "page_config.json", {"disabledExtensions": disabled, LANGUAGE_OPTION: language}),
     ):
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         if not path.is_file() or path.read_text("utf-8") != text:

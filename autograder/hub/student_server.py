@@ -24,6 +24,9 @@ from autograder.hub.lab import Lab
 from autograder.hub.reserve import room_for_one
 from autograder.hub.roster import ID
 from autograder.hub.server_config import language_of, write_server_config
+from autograder.lab.extension import LANGUAGE
+from autograder.lab.progress import PROGRESS
+from autograder.student.progress import VARIABLE
 
 #: In a student's home: what their server says, and their temporary files.
 LOG, TEMPORARY = ".ustod-server.log", ".ustod-tmp"
@@ -120,6 +123,8 @@ class StudentServer(LoggingConfigurable):
             "TMPDIR": os.path.join(home, TEMPORARY),
             "XDG_RUNTIME_DIR": str(self._runtime(account)),
             "JUPYTER_CONFIG_PATH": str(write_server_config(self.lab, self.language)),
+            VARIABLE: str(self.home / PROGRESS),
+            LANGUAGE: self.language,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.hub.passwords import REFUSALS
+from autograder.lab.words import NAMES as NAMES
 from autograder.student.texts import Texts, read_catalog
 
 HERE = Path(__file__).parent
@@ -15,8 +16,6 @@ HERE = Path(__file__).parent
 CATALOGS = HERE / "po"
 #: Templates of the hub's pages; they go before the hub's own in `JupyterHub.template_paths`.
 TEMPLATES = HERE / "templates"
-#: Languages by the names that their speakers call them.
-NAMES = {"en": "English", "tg": "Тоҷикӣ", "ru": "Русский"}
 
 
 @lru_cache

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from autograder.environment import OFFLINE
 from autograder.errors import UstodError
 from autograder.files import write_text
+from autograder.lab.extension import LABEXTENSIONS
 
 FIRST_PORT, PORTS = 8888, 50
 
@@ -29,6 +30,10 @@ INSTRUCTORS = [
     f"nbgrader.server_extensions.{name}"
     for name in ("formgrader", "validate_assignment", "assignment_list", "course_list")
 ]
+#: Ours of the server: the Course page.
+COURSE_PAGE = "autograder.lab.extension"
+#: Under this name the page of JupyterLab knows our language: Tajik is none of its own.
+LANGUAGE_OPTION = "ustodLanguage"
 AUTOSAVE_SECONDS = 20  # a power cut takes no more than this
 
 
@@ -45,9 +50,16 @@ def write_settings(folder: Path, language: str) -> Path:
         "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": AUTOSAVE_SECONDS},
         "@jupyterlab/translation-extension:plugin": {"locale": LOCALES.get(language, "en")},
     }
-    server = {"ServerApp": {"jpserver_extensions": dict.fromkeys(INSTRUCTORS, False)}}
+    extensions = dict.fromkeys(INSTRUCTORS, False) | {COURSE_PAGE: True}
+    server = {
+        "ServerApp": {"jpserver_extensions": extensions},
+        "LabApp": {"extra_labextensions_path": [LABEXTENSIONS]},
+    }
     write_text(folder / SETTINGS / "jupyter_server_config.json", json.dumps(server, indent=1) + "\n")
-    write_text(labconfig / "page_config.json", json.dumps({"disabledExtensions": hidden}, indent=1) + "\n")
+    write_text(
+        labconfig / "page_config.json",
+        json.dumps({"disabledExtensions": hidden, LANGUAGE_OPTION: language}, indent=1) + "\n",
+    )
     write_text(labconfig / "default_setting_overrides.json", json.dumps(defaults, indent=1) + "\n")
     return labconfig.parent
 
@@ -70,7 +82,17 @@ def free_port(wanted: int | None) -> int:
     raise UstodError(f"{taken} in use by another program; choose another with --port.")
 
 
-def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, browser: bool, ready: Ready) -> int:
+def start(
+    folder: Path,
+    settings: Path,
+    first: Path,
+    port: int,
+    token: str,
+    *,
+    browser: bool,
+    ready: Ready,
+    variables: Mapping[str, str] | None = None,
+) -> int:
     """Run JupyterLab on `folder` until it is stopped; returns its exit code. It listens on this machine only.
 
     Args:
@@ -79,6 +101,7 @@ def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, b
         token: what the address must carry to be let in.
         browser: whether to open a browser window.
         ready: called once the server answers.
+        variables: of the server's environment, and so of the kernels'.
     """
     command = [
         *(sys.executable, "-m", "jupyterlab"),
@@ -97,7 +120,7 @@ def start(folder: Path, settings: Path, first: Path, port: int, token: str, *, b
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container or a rescue disk: there is no other user
     config = os.pathsep.join(filter(None, [str(settings), os.environ.get("JUPYTER_CONFIG_PATH", "")]))
-    environment = {**OFFLINE, **os.environ, "JUPYTER_CONFIG_PATH": config}
+    environment = {**OFFLINE, **os.environ, **(variables or {}), "JUPYTER_CONFIG_PATH": config}
     server = subprocess.Popen(command, env=environment)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     while server.poll() is None and not _answers(port):

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import Any
 
@@ -18,7 +18,7 @@ from autograder.reports.words import ENDINGS, NO_RESPONSE
 from autograder.student.grade import MIME
 from autograder.student.running import Outcome, State
 from autograder.student.sidecar import Sidecar
-from autograder.student.table import Detail, details
+from autograder.student.table import LABEL, Detail, details
 from autograder.student.texts import Texts
 
 #: What marks the part of a test that students must not see, as nbgrader does it unless a course says otherwise.
@@ -28,6 +28,8 @@ LARGEST_FIGURE, LONGEST_TEXT = 2 << 20, 4000
 #: A line of a hidden check as short as this says nothing.
 SHORTEST_SECRET = 6
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+#: A notebook file has the evidence in the order of the alphabet; people want what was tried first.
+_ORDER = {name: place for place, name in enumerate(LABEL)}
 _FIGURES = ("image/png", "image/jpeg")
 
 Cell = Mapping[str, Any]
@@ -253,6 +255,8 @@ class _Reader:
         return [Property(state, name, mark.score, mark.points, [*what, *more])]
 
     def _of_outcome(self, outcome: Outcome) -> Property:
+        tried = sorted(outcome.evidence.items(), key=lambda piece: _ORDER.get(piece[0], len(_ORDER)))
+        outcome = replace(outcome, evidence=dict(tried))
         rows = [row._replace(text=self._discreet(row.text)) for row in details(outcome, self._texts)]
         sentence = self._texts(outcome.sentence)
         return Property(outcome.state, sentence, outcome.score, outcome.points, rows)

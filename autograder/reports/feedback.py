@@ -164,7 +164,7 @@ def page_of(course: Course, assignment: str, entry: Marks, notebook: str, langua
         reading = Reading("", alone)
     penalty = entry.penalties.get(notebook, 0.0)
     page = Page(
-        title=reading.title or notebook,
+        title=texts(reading.title) if reading.title else notebook,
         student=entry.name,
         assignment=assignment,
         score=sum(mark.score for mark in cells.values()) - penalty,

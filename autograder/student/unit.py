@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.student import regrade, reveal
+from autograder.student.progress import note_check, note_work
 from autograder.student.protocol import PATIENCE, Check, CheckFunction
 from autograder.student.rng import fresh_seed
 from autograder.student.running import Outcome, State, run_check
@@ -20,7 +21,9 @@ UNKNOWN_EXERCISE = "There is no exercise {name} here; the exercises are: {known}
 
 def open_unit(unit: str) -> Unit:
     """Open `unit` in this notebook. Call it from the notebook itself: the caller's globals are what is checked."""
-    return Unit(read_sidecar(unit), sys._getframe(1).f_globals)
+    opened = Unit(read_sidecar(unit), sys._getframe(1).f_globals)
+    note_work(unit)
+    return opened
 
 
 class Unit:
@@ -127,6 +130,7 @@ class Feedback:
             unit, seed = self._unit, fresh_seed()
             checks = unit.public_checks(self._exercise) + unit.hidden_checks(self._exercise)
             self._outcomes = [run_check(check, unit._namespace, seed) for check in checks]
+            note_check(unit.sidecar.unit, self._exercise, self._outcomes)
         return self._outcomes
 
     def notes(self) -> list[str]:

@@ -48,7 +48,7 @@ def main() -> None:
             page = course.folder("feedback", student, unit.name) / f"{unit.name}.html"
             browser.get(page.as_uri())
             browser.execute_script(
-                "document.querySelector('[data-state=wrong]').closest('.ustod').scrollIntoView({block: 'center'})"
+                "document.querySelector('[data-state=wrong]').closest('section').scrollIntoView()"
             )
             browser.save_screenshot(str(FOLDER / "feedback.png"))
         finally:

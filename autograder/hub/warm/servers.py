@@ -33,6 +33,7 @@ MODULES = (
     "nbgrader.server_extensions.assignment_list",
     "nbgrader.server_extensions.validate_assignment",
     "autograder.hub.contents",
+    "autograder.lab.extension",
     "jupyterlab_jupytext:",
     "jupytext.jupytext:",
     "jinja2.ext:",

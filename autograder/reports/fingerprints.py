@@ -54,7 +54,8 @@ def tokens(source: str, given: Collection[str] = ()) -> list[Token]:
     """The tokens of Python code, or of what was meant as such, without what copying changes first.
 
     Remarks, strings that stand for themselves, empty lines and indentation are left out; numbers and strings are
-    alike; so are names, but for those of the language, those after a dot, and those in `given`.
+    alike; so are names, but for those of the language, those after a dot, and those in `given` that are called or have
+    something taken from them.
     """
     found: list[Token] = []
     line = 0
@@ -72,7 +73,11 @@ def tokens(source: str, given: Collection[str] = ()) -> list[Token]:
             alone = False
         elif kind == "name":
             after_dot = bool(found) and found[-1].text == "." and found[-1].line == line
-            known = after_dot or text in _LANGUAGE or text in given
+            known = (
+                after_dot
+                or text in _LANGUAGE
+                or (text in given and source[match.end() : match.end() + 1] in ("(", "."))
+            )
             found.append(Token(text if known else CHOSEN, line))
             alone = False
         elif kind == "sign":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from autograder.authoring.variants import read_variants
 from autograder.errors import UstodError
 from autograder.grading.course import Course
 from autograder.grading.submission import MOST_NOTEBOOK
+from autograder.judge.cells import bound
 from autograder.reports.fingerprints import Fingerprint, fingerprints, tokens
 from autograder.reports.insight import read_sidecar, unit_folder
 
@@ -32,7 +32,6 @@ from autograder.reports.insight import read_sidecar, unit_folder
 SHARE, BITS = 0.7, 40.0
 #: What this part of a class has in common, or so many students, needs no explanation.
 COMMON, CROWD = 0.2, 60
-_NAME = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -165,9 +164,7 @@ class _Assignment:
         self.notebooks = course.notebooks(assignment)
         given, known = self._given(), self._known()
         self.unchanged = {source.strip() for _, source in given}
-        solutions = {name for name, _ in known}
-        visible = [source for name, source in given if name not in solutions] or [source for _, source in given]
-        self.names = frozenset(name for source in visible for name in _NAME.findall(source))
+        self.names = frozenset[str]().union(*(bound(source) for _, source in given))
         passages = read_passages([*given, *known], self.names)
         self.explained = frozenset(one.value for passage in passages for one in passage.prints)
 

@@ -47,9 +47,7 @@ def main() -> None:
             write_feedback(course, unit.name, [student])
             page = course.folder("feedback", student, unit.name) / f"{unit.name}.html"
             browser.get(page.as_uri())
-            browser.execute_script(
-                "document.querySelector('[data-state=wrong]').closest('section').scrollIntoView()"
-            )
+            browser.execute_script("document.querySelector('[data-state=wrong]').closest('section').scrollIntoView()")
             browser.save_screenshot(str(FOLDER / "feedback.png"))
         finally:
             browser.quit()

@@ -86,7 +86,7 @@ def test_what_the_class_has_in_common_and_the_reference_count_nothing(roll: Roll
 
 
 def test_the_bounds_are_what_the_pages_say() -> None:
-    assert (SHARE, BITS) == (0.7, 40)
+    assert (SHARE, BITS) == (0.75, 40)
 
 
 @pytest.fixture

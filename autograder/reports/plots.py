@@ -190,6 +190,9 @@ def count_bars(rows: Sequence[tuple[str, Sequence[int]]], words: Sequence[str], 
 
 
 def _legend(axes: Axes, columns: int) -> None:
+    """A legend above the axes; words of some languages need a line of their own more often."""
+    if any(len(str(label)) > 14 for label in axes.get_legend_handles_labels()[1]):
+        columns = min(columns, 2)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.2, fontsize=9)
 
 

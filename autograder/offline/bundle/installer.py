@@ -862,7 +862,7 @@ SHELL = """#!/bin/sh
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 read -r name < "$here/current"
 unset PYTHONPATH PYTHONHOME
-PYTHONNOUSERSITE=1 exec "$here/app/$name/bin/python" -m autograder.cli {arguments}"$@"
+PYTHONNOUSERSITE=1 exec "$here/app/$name/bin/python" -P -m autograder.cli {arguments}"$@"
 """
 BATCH = """@echo off\r
 rem Starts the Ustod that the file `current` names.\r
@@ -871,7 +871,7 @@ set PYTHONPATH=\r
 set PYTHONHOME=\r
 set PYTHONNOUSERSITE=1\r
 set /p name=<"%~dp0current"\r
-"%~dp0app\\%name%\\Scripts\\python.exe" -m autograder.cli {arguments}%*\r
+"%~dp0app\\%name%\\Scripts\\python.exe" -P -m autograder.cli {arguments}%*\r
 {end}"""
 
 

@@ -153,11 +153,7 @@ def gather(wish: Wish, recipe: Recipe, listener: Listener) -> tuple[list[Content
         "trial": recipe.trial,
         "targets": [_target(target, brought) for target, brought in wheels.items()],
         "assets": [{"name": name, "packages": [c.path for c in group]} for name, group in carried.items()],
-        "files": [
-            {"path": c.path, "size": c.size, "sha256": c.sha256, "part": c.part}
-            | ({"unpacked": c.unpacked} if c.part == "wheels" else {})
-            for c in contents
-        ],
+        "files": [{"path": c.path, "size": c.size, "sha256": c.sha256, "part": c.part, **c.about} for c in contents],
     }
     manifest["id"] = installer.identity(manifest)
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
@@ -197,7 +193,8 @@ def _indexes(top: Path) -> list[str]:
 
 
 def _content(wheel: Wheel) -> Content:
-    return Content(f"wheels/{wheel.path.name}", "wheels", wheel.path, wheel.size, wheel.sha256, wheel.unpacked)
+    about = {"unpacked": wheel.unpacked, "longest": wheel.longest}
+    return Content(f"wheels/{wheel.path.name}", "wheels", wheel.path, wheel.size, wheel.sha256, about)
 
 
 def _distinct(contents: Iterable[Content]) -> list[Content]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ class Content:
         source: the file on this machine, or the bytes themselves.
         size: in bytes.
         sha256: in hexadecimal.
-        unpacked: bytes it takes when installed.
+        about: what else the manifest says of it.
     """
 
     path: str
@@ -30,18 +30,18 @@ class Content:
     source: Path | bytes
     size: int
     sha256: str
-    unpacked: int
+    about: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of_file(cls, path: str, part: str, source: Path) -> Content:
         """The file `source`, read once for its SHA-256."""
         size = source.stat().st_size
-        return cls(path, part, source, size, sha256_of(source), size)
+        return cls(path, part, source, size, sha256_of(source))
 
     @classmethod
     def of_bytes(cls, path: str, part: str, data: bytes) -> Content:
         """Bytes made here."""
-        return cls(path, part, data, len(data), hashlib.sha256(data).hexdigest(), len(data))
+        return cls(path, part, data, len(data), hashlib.sha256(data).hexdigest())
 
     def open(self) -> BinaryIO:
         """Its bytes as a stream."""

@@ -68,5 +68,5 @@ def _carry(bundle: installer.Bundle, path: str) -> Content:
     entry = bundle.files[path]
     place = bundle.source.file(path)
     if place is not None:
-        return Content(path, entry["part"], place, entry["size"], entry["sha256"], entry["size"])
+        return Content(path, entry["part"], place, entry["size"], entry["sha256"])
     return Content.of_bytes(path, entry["part"], bundle.source.read(path))

@@ -38,6 +38,7 @@ import sysconfig
 import time
 import venv
 import zipfile
+import zlib
 from base64 import urlsafe_b64encode
 from pathlib import Path, PurePosixPath
 
@@ -61,6 +62,8 @@ LITTER = re.compile(
     r"^(System Volume Information|\$RECYCLE\.BIN|\.Trash[^/]*|\.Spotlight-V100|\.fseventsd|lost\+found)(/|$)|"
     r"^__pycache__/install\.[^/]*\.pyc$"
 )
+#: What reading a damaged zip raises.
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError)
 SPARE = 64 << 20  # bytes to be left free on the disk
 WINDOWS_PATH = 259  # characters of a path that every program on Windows can open
 OWN = "ustod"  # the project's own files are below this folder of a bundle, as they are in site-packages
@@ -126,7 +129,7 @@ class Source:
                 return stream.read()
         except KeyError:
             raise BundleError(f"{self.path} is no bundle of Ustod: it holds no {name}.") from None
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
+        except UNREADABLE as error:
             raise BundleError(f"{name} in {self.path} cannot be read ({error}): copy the bundle again.") from error
 
     def faults(self) -> list[str]:
@@ -341,7 +344,7 @@ class Bundle:
         try:
             with self.source.open(path) as stream:
                 size, digest = digest_of(stream)
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        except UNREADABLE as error:
             return f"{path}: cannot be read ({error})"
         if size != entry["size"]:
             return f"{path}: damaged ({size} bytes instead of {entry['size']})"
@@ -564,6 +567,7 @@ class Maker:
         kept = self._kept()
         wheels = [path for path in self.target["wheels"] if distribution(path) not in kept]
         own = self._own_files()
+        self._demand_short_paths()
         say(words("Checking the files of {name} …", name=self.bundle.name))
         self.bundle.demand([INSTALLER, *wheels, *(path for path, old in own.items() if old is None)])
         self._demand_room(wheels)
@@ -630,6 +634,15 @@ class Maker:
             if own[path] is None and path not in self.bundle.carried:
                 raise BundleError(f"{place} was changed or lost since Ustod was installed: install from a whole stick.")
         return own
+
+    def _demand_short_paths(self) -> None:
+        """Windows opens no file whose path is longer than `WINDOWS_PATH`, unless it was told to."""
+        longest = len(str(self.new.site)) + 1 + max(e.get("longest", 0) for e in self.bundle.files.values())
+        if os.name == "nt" and longest > WINDOWS_PATH:
+            raise BundleError(
+                f"Paths below {self.installation.folder} would be {longest} characters long, and Windows allows "
+                f"{WINDOWS_PATH}: choose a shorter folder with --dir, such as C:\\Ustod."
+            )
 
     def _demand_room(self, wheels: list[str]) -> None:
         zipped = sum(self.bundle.files[path]["size"] for path in wheels if self.bundle.source.file(path) is None)
@@ -705,7 +718,7 @@ class Maker:
                 data = place.read_bytes() if place is not None else self.bundle.source.read(path)
                 name = path[len(OWN) + 1 :]
                 archive.writestr(zipfile.ZipInfo(name), data)
-                rows.append((name, _record_hash(data), len(data)))
+                rows.append((name, record_hash(data), len(data)))
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([*rows, (f"{info}.dist-info/RECORD", "", "")])
             archive.writestr(zipfile.ZipInfo(f"{info}.dist-info/RECORD"), text.getvalue())
@@ -745,7 +758,8 @@ def _own_distribution(manifest: dict[str, Any]) -> str:
     return f"ustod-{manifest['version']}"
 
 
-def _record_hash(data: bytes) -> str:
+def record_hash(data: bytes) -> str:
+    """How RECORD of an installed distribution writes the SHA-256 of `data`."""
     return "sha256=" + urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
@@ -764,7 +778,7 @@ def _changed(generation: Generation, record: Path) -> Iterator[Path]:
             except OSError:
                 yield place
                 continue
-            if _record_hash(data) != told:
+            if record_hash(data) != told:
                 yield place
 
 
@@ -786,7 +800,7 @@ def _link_distribution(old: Generation, new: Generation, record: Path) -> None:
             data = source.read_bytes().replace(before, after)
             place.write_bytes(data)
             shutil.copymode(source, place)
-            row[1:] = [_record_hash(data), str(len(data))]
+            row[1:] = [record_hash(data), str(len(data))]
             continue
         _link(source, place)
         compiled = source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
@@ -966,7 +980,7 @@ def _is_of(generation: Generation, bundle: Bundle) -> bool:
         have is not None
         and have["id"] == bundle.id
         and tuple(have["python"][:2]) == sys.version_info[:2]
-        and not any(_changed(generation, record) for record in generation.records().values())
+        and all(next(_changed(generation, record), None) is None for record in generation.records().values())
     )
 
 

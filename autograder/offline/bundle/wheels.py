@@ -32,12 +32,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel on the disk; `unpacked` is what it takes when installed, in bytes."""
+    """One wheel on the disk; `unpacked` is what it takes when installed, in bytes, `longest` its longest path."""
 
     path: Path
     size: int
     sha256: str
     unpacked: int
+    longest: int
 
 
 def bring(target: Target, cache: Path, indexes: list[str], progress: Progress) -> list[Wheel]:
@@ -68,17 +69,14 @@ def _list(cache: Path) -> Path:
 
 
 def _told(wheel: Wheel) -> dict[str, object]:
-    return {"file": wheel.path.name, "size": wheel.size, "sha256": wheel.sha256, "unpacked": wheel.unpacked}
+    return {**vars(wheel), "path": wheel.path.name}
 
 
 def _known(cache: Path) -> dict[str, Wheel]:
     """Wheels that an earlier run brought and that are still whole."""
     try:
         told = json.loads(_list(cache).read_text("utf-8"))
-        wheels = {
-            pin: Wheel(cache / w["file"], int(w["size"]), str(w["sha256"]), int(w["unpacked"]))
-            for pin, w in told.items()
-        }
+        wheels = {pin: Wheel(**{**wheel, "path": cache / wheel["path"]}) for pin, wheel in told.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {
@@ -155,10 +153,11 @@ def _keep(path: Path, cache: Path) -> Wheel:
     try:
         with zipfile.ZipFile(path) as wheel:
             unpacked = sum(info.file_size for info in wheel.infolist())
+            longest = max(len(name) for name in wheel.namelist())
     except zipfile.BadZipFile as error:
         raise UstodError(f"{path.name} that pip brought is no wheel ({error}): run this again.") from error
     with path.open("r+b") as file:
         os.fsync(file.fileno())
     place = cache / path.name
     shutil.move(path, place)
-    return Wheel(place, place.stat().st_size, sha256_of(place), unpacked)
+    return Wheel(place, place.stat().st_size, sha256_of(place), unpacked, longest)

@@ -35,10 +35,15 @@ LOCK = "package-lock.json"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INDEX_SECONDS = 3
 
-#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser and
-#: a database.
+#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser, a
+#: database and a wrong clock.
 SYSTEM = {"bwrap": "bubblewrap", "npm": "npm"}
-SYSTEM_FOR_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver", "pg_createcluster": "postgresql"}
+SYSTEM_FOR_TESTS = {
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "faketime": "faketime",
+    "pg_createcluster": "postgresql",
+}
 
 
 def main() -> None:

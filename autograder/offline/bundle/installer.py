@@ -35,6 +35,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import time
 import venv
 import zipfile
@@ -66,6 +67,7 @@ LITTER = re.compile(
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError)
 SPARE = 64 << 20  # bytes to be left free on the disk
 WINDOWS_PATH = 259  # characters of a path that every program on Windows can open
+PROXY = "proxy/proxy.tar.gz"  # the lab server's, with its modules
 OWN = "ustod"  # the project's own files are below this folder of a bundle, as they are in site-packages
 
 WORDS = {
@@ -576,6 +578,7 @@ class Maker:
         if self.old is not None:
             self._take_over(self.old, kept)
         self._pip_install(wheels, own)
+        self._place_proxy()
         say(words("Preparing the programs for a quick start …"))
         self._compile()
         self._demand_that_it_runs()
@@ -646,7 +649,8 @@ class Maker:
 
     def _demand_room(self, wheels: list[str]) -> None:
         zipped = sum(self.bundle.files[path]["size"] for path in wheels if self.bundle.source.file(path) is None)
-        needed = sum(self.bundle.files[path]["unpacked"] for path in wheels) + zipped + SPARE
+        unpacked = sum(self.bundle.files[path]["unpacked"] for path in wheels)
+        needed = unpacked * 5 // 4 + zipped + SPARE  # what Python compiles takes a quarter more
         free = shutil.disk_usage(self.installation.app).free
         if free < needed:
             raise BundleError(
@@ -723,6 +727,20 @@ class Maker:
             csv.writer(text, lineterminator="\n").writerows([*rows, (f"{info}.dist-info/RECORD", "", "")])
             archive.writestr(zipfile.ZipInfo(f"{info}.dist-info/RECORD"), text.getvalue())
         return wheel
+
+    def _place_proxy(self) -> None:
+        """Put the lab server's proxy, if the bundle has one, where the server looks for it."""
+        if PROXY not in self.bundle.files:
+            return
+        place = Path("share") / "ustod" / "proxy"
+        if PROXY in self.bundle.carried:
+            self.bundle.demand([PROXY])
+            with self.bundle.source.open(PROXY) as stream, tarfile.open(fileobj=stream, mode="r:gz") as tar:
+                tar.extractall(self.new.path / place)
+            return
+        if self.old is None or not (self.old.path / place).is_dir():
+            raise BundleError(f"{place} was lost since Ustod was installed: install from a whole stick.")
+        shutil.copytree(self.old.path / place, self.new.path / place, symlinks=True, copy_function=_link)
 
     def _compile(self) -> None:
         """Let Python translate its modules now, on all cores; what does not compile is some package's template."""
@@ -811,7 +829,8 @@ def _link_distribution(old: Generation, new: Generation, record: Path) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def _link(source: Path, place: Path) -> None:
+def _link(source: Path | str, place: Path | str) -> None:
+    source, place = Path(source), Path(place)
     if place.exists():
         return
     try:

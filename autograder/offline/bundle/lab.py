@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import hashlib
 import io
@@ -23,6 +24,24 @@ from autograder.offline.store import sha256_of
 PROXY = Path("environments") / "jupyterhub" / "proxy"
 #: What `ustod hub` and the sandbox start; apt adds what these need.
 PROGRAMS = ("bubblewrap", "nodejs")
+#: Lets apt itself choose among the packages here and those that are installed: it never goes back to an older one.
+INSTALL = """#!/bin/sh
+# As root: installs what a lab server needs from this folder alone. No network is used.
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/repository"
+cp "$here/Packages" "$here"/*.deb "$work/repository/"  # its path has no space, which apt could not read
+chmod -R a+rX "$work"
+echo "deb [trusted=yes] file:$work/repository ./" > "$work/sources.list"
+apt() {{
+    apt-get -q -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts=- \
+        -o Dir::State::Lists="$work/lists" -o Dir::Cache::Archives="$work/archives" "$@"
+}}
+apt update
+DEBIAN_FRONTEND=noninteractive apt install -y --no-install-recommends {programs}
+"""
 #: Every Debian has these, or nothing would run on it.
 _EVERYWHERE = ("required", "important")
 
@@ -42,6 +61,9 @@ def lab_files(top: Path, cache: Path, note: Callable[[str], None]) -> tuple[list
     works += [work_of(path) for path in packages]
     contents += [Content.of_file(f"debian/{path.name}", "debian", path) for path in packages]
     contents.append(Content.of_bytes("debian/Packages", "debian", _index(packages).encode()))
+    contents.append(
+        Content.of_bytes("debian/install.sh", "debian", INSTALL.format(programs=" ".join(PROGRAMS)).encode())
+    )
     return contents, works
 
 
@@ -96,10 +118,9 @@ def _debian(cache: Path) -> list[Path]:
     cache.mkdir(parents=True, exist_ok=True)
     names = _closure()
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as partial:
-        have = {name: path for path in cache.glob("*.deb") if (name := path.name.partition("_")[0]) in names}
-        missing = sorted(set(names) - set(have))
+        missing = sorted(name for name in names if not list(cache.glob(_pattern(name, names[name]))))
         if missing:
-            command = ["apt-get", "download", *missing]
+            command = ["apt-get", "download", *(f"{name}={names[name]}" for name in missing)]
             done = subprocess.run(command, cwd=partial, stdin=subprocess.DEVNULL, capture_output=True, text=True)
             if done.returncode:
                 raise UstodError(
@@ -108,11 +129,15 @@ def _debian(cache: Path) -> list[Path]:
             for path in Path(partial).glob("*.deb"):
                 deb_control(path)
                 shutil.move(path, cache / path.name)
-    return sorted(path for path in cache.glob("*.deb") if path.name.partition("_")[0] in names)
+    return sorted(path for name, version in names.items() for path in cache.glob(_pattern(name, version)))
 
 
-def _closure() -> list[str]:
-    """`PROGRAMS` and all that they depend on, without what a Debian always has."""
+def _pattern(name: str, version: str) -> str:
+    return f"{name}_{glob.escape(version.replace(':', '%3a'))}_*.deb"
+
+
+def _closure() -> dict[str, str]:
+    """Versions of `PROGRAMS` and of all that they depend on, by name, without what a Debian always has."""
     with tempfile.TemporaryDirectory() as empty:
         status = Path(empty) / "status"
         status.write_text("")
@@ -123,10 +148,10 @@ def _closure() -> list[str]:
         raise UstodError(
             f"apt-get does not know {', '.join(PROGRAMS)} ({done.stderr[-200:].strip()}): run apt-get update."
         )
-    names = re.findall(r"^Inst (\S+)", done.stdout, re.MULTILINE)
+    names = dict(re.findall(r"^Inst (\S+) \((\S+)", done.stdout, re.MULTILINE))
     shown = subprocess.run(["apt-cache", "show", "--no-all-versions", *names], capture_output=True, text=True).stdout
     priorities = dict(re.findall(r"^Package: (\S+)\n(?:.+\n)*?Priority: (\S+)", shown, re.MULTILINE))
-    return [name for name in names if priorities.get(name) not in _EVERYWHERE]
+    return {name: version for name, version in names.items() if priorities.get(name) not in _EVERYWHERE}
 
 
 def _index(packages: list[Path]) -> str:

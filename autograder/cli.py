@@ -20,6 +20,7 @@ from autograder.environment import ended_as_by_interrupt
 from autograder.errors import UstodError, one_line
 from autograder.gradebook.cli import app as gradebook
 from autograder.hub.cli import app as hub
+from autograder.offline.bundle.cli import app as bundle
 from autograder.offline.cli import app as assets
 from autograder.offline.mirror.cli import app as mirror
 from autograder.reports.cli import app as reports
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(gradebook)
 app.add_typer(reports)
 app.add_typer(assets, name="assets")
+app.add_typer(bundle, name="bundle")
 app.add_typer(hub, name="hub")
 app.add_typer(mirror, name="mirror")
 console = Console()

@@ -41,8 +41,8 @@ LOCK = "package-lock.json"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 INDEX_SECONDS = 3
 
-#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser and
-#: a database.
+#: Debian's packages, by the program that shows they are there: a sandbox, a client for assets; for tests a browser, a
+#: database and a wrong clock.
 SYSTEM = {"bwrap": "bubblewrap", "npm": "npm"}
 SYSTEM_FOR_TESTS = {
     "chromium": "chromium",

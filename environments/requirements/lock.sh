@@ -12,6 +12,6 @@ compile() {
 without_cuda() { grep -vE '^(cuda-|nvidia-|triton)' ; }
 : > development.txt
 compile development.in | without_cuda > development.txt.new && mv development.txt.new development.txt
-for name in student server kubernetes; do
+for name in student server kubernetes bundle; do
     compile -c development.txt "$name.in" | without_cuda > "$name.txt"
 done

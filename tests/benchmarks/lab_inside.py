@@ -321,7 +321,7 @@ def ready(settings: Sequence[Setting], rounds: int, many: int, found: Samples, s
 
 
 def crowd(setting: Setting, count: int, found: Samples, say: Callable[[str], None]) -> None:
-    """So many log in at once: seconds until all have logged in, and until all have JupyterLab's page."""
+    """So many log in at once: seconds until all have logged in, and until all have JupyterLab or no patience."""
     say(f"{setting.name}: {count} log in at once")
     seats = [setting.seat(number) for number in range(count)]
     began = time.monotonic()
@@ -329,10 +329,14 @@ def crowd(setting: Setting, count: int, found: Samples, say: Callable[[str], Non
     def come(seat: Seat) -> tuple[float, float, int]:
         log_in(seat, setting.secret())
         known = time.monotonic() - began
-        refusals = enter(seat)
+        try:
+            refusals = enter(seat)
+        except TimeoutError:
+            return known, PATIENCE, 0
         return known, time.monotonic() - began, refusals
 
     came = together(seats, come)
+    found.add("crowd-there", setting.name, sum(there < PATIENCE for _, there, _ in came))
     found.add("crowd-login", setting.name, max(known for known, _, _ in came))
     found.add("crowd-half", setting.name, sorted(there for _, there, _ in came)[(count - 1) // 2])
     found.add("crowd-lab", setting.name, max(there for _, there, _ in came))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -25,6 +24,7 @@ from autograder.offline.cli import app as assets
 from autograder.offline.mirror.cli import app as mirror
 from autograder.reports.cli import app as reports
 from autograder.student.texts import LANGUAGES, TRANSLATIONS, Texts
+from autograder.terminal import terminal
 
 app = typer.Typer(
     name="ustod",
@@ -39,8 +39,8 @@ app.add_typer(assets, name="assets")
 app.add_typer(bundle, name="bundle")
 app.add_typer(hub, name="hub")
 app.add_typer(mirror, name="mirror")
-console = Console()
-progress = Console(stderr=True)
+console = terminal()
+progress = terminal(stderr=True)
 
 Units = Annotated[Optional[list[str]], typer.Argument(metavar="[UNIT]…", help="Units, such as u04. All without one.")]
 Language = Annotated[str, typer.Option("--lang", help=f"Language of the prose: {', '.join(LANGUAGES)}.")]
@@ -330,7 +330,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on the screen; what is given tells it how many are done, of how many."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=terminal(stderr=True), transient=True) as bar:
         line = bar.add_task(name)
         yield lambda done, total: bar.update(line, completed=done, total=total)
 

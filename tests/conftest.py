@@ -27,6 +27,7 @@ settings.register_profile("repeatable", anywhere, derandomize=True, database=Non
 settings.load_profile("exploring")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("COLUMNS", None)  # workers of pytest-xdist say 80; what commands write to a pipe is as wide as it takes
 put_own_programs_on_path()
 
 
@@ -110,7 +111,7 @@ def ustod(shop: Path) -> Ustod:
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "autograder.cli", *map(str, arguments)]
-        variables = {**os.environ, "PYTHONPATH": str(shop), "COLUMNS": "200", **environment}
+        variables = {**os.environ, "PYTHONPATH": str(shop), **environment}
         return subprocess.run(command, env=variables, capture_output=True, text=True, cwd=shop)
 
     return run

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from autograder.errors import UstodError, one_line
+from autograder.terminal import terminal
 
 if TYPE_CHECKING:
     from autograder.grading.course import Course
@@ -23,7 +23,7 @@ lms = typer.Typer(help="Grades to an LMS by LTI 1.3, as the course's lti.toml sa
 app.add_typer(regrades, name="regrade")
 app.add_typer(lms, name="lti")
 app.add_typer(rubrics, name="rubric")
-console = Console()
+console = terminal()
 
 CourseFolder = Annotated[Path, typer.Option("--course", help="The course directory.")]
 OneAssignment = Annotated[Optional[str], typer.Option("--assignment", help="Only this one.")]

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from autograder.errors import UstodError
 from autograder.gradebook.cli import regrades, take_all
+from autograder.terminal import terminal
 
 app = typer.Typer(help="The lab server: one JupyterHub for a university, from one file.", no_args_is_help=True)
 render = typer.Typer(help="The same lab for other platforms.", no_args_is_help=True)
 app.add_typer(render, name="render")
-console = Console()
+console = terminal()
 
 LabFile = Annotated[Path, typer.Option("--lab", help="The lab's file.", envvar="USTOD_LAB")]
 HERE = Path("lab.toml")

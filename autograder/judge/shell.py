@@ -15,6 +15,7 @@ from typing import Any
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.pylabtools import select_figure_formats
 from traitlets.config import Config
 
 #: What a notebook file says of one output: plain data.
@@ -172,6 +173,8 @@ class Shell:
         self.namespace: Any = self._shell.user_ns
         if "matplotlib" in sys.modules:
             self._shell.enable_matplotlib("inline")  # type: ignore[no-untyped-call]
+            # matplotlib-inline does this for the first shell of a process alone
+            select_figure_formats(self._shell, {"png"}, bbox_inches="tight")  # type: ignore[no-untyped-call]
 
     def execute(self, source: str) -> tuple[list[Output], BaseException | None]:
         """The outputs of one cell, and what it raised."""

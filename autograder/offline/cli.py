@@ -72,10 +72,10 @@ def list_assets(as_json: AsJson = False) -> None:
     """Show every asset: what it is, its size and licence, whether it is here, and which units need it."""
     import json
 
-    from rich.console import Console
     from rich.table import Column, Table
 
     from autograder.offline.store import Roots
+    from autograder.terminal import terminal
 
     assets = _chosen(None)
     records = _records(assets, Roots.of_user())
@@ -89,7 +89,7 @@ def list_assets(as_json: AsJson = False) -> None:
         told = _COLOURS[str(record["state"])]
         needed = " ".join(asset.units)
         table.add_row(asset.name, asset.kind, _size(int(str(record["size"]))), told, asset.licence, needed)
-    Console().print(table)
+    terminal().print(table)
     if any(record["state"] != "ready" for record in records):
         typer.echo("What is not ready: `ustod assets fetch`, or `ustod assets fetch NAME`.")
 
@@ -103,12 +103,12 @@ def fetch_assets(
 
     Packages found in a folder that USTOD_PACKAGES names are used before any network is asked.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
     from rich.table import Column
 
     from autograder.offline.fetch import Listener, fetch
     from autograder.offline.store import Roots
+    from autograder.terminal import terminal
 
     class Bars(Listener):
         def __init__(self, progress: Progress) -> None:
@@ -123,7 +123,7 @@ def fetch_assets(
         def note(self, text: str) -> None:
             self._progress.console.print(text, markup=False)
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     columns = (
         TextColumn("{task.description}", table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[doing]}", table_column=Column(no_wrap=True)),

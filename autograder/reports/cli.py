@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 
 from autograder.errors import UstodError, one_line
 from autograder.student.texts import LANGUAGES
+from autograder.terminal import terminal
 
 app = typer.Typer(no_args_is_help=True)
-console = Console()
-progress = Console(stderr=True)
+console = terminal()
+progress = terminal(stderr=True)
 
 CourseFolder = Annotated[Path, typer.Option("--course", help="The course directory.")]
 Language = Annotated[

@@ -75,7 +75,7 @@ DEFECTS = [
     (reference, "lesson.py", TOTAL, TOTAL + " + 1", "sum_is_that_of_python says wrong to the reference with seed 1"),
     (reference, "lesson.py", TOTAL, TOTAL + " / 0", "says crashed to the reference"),
     (reference, "checks.py", "got == sum(numbers)", "got == summ(numbers)", "says grader fault to the reference"),
-    (reference, "checks.py", "rng.randint(5, 9)", "rng.randint(0, 9) or 1 / 0", "says grader fault"),
+    (reference, "checks.py", "rng.randint(3, 7)", "rng.randint(0, 9) or 1 / 0", "says grader fault"),
     (reference, "lesson.py", "expect(got == 5", "expect(got == 6", "public check on_two_numbers says wrong"),
     (reference, "lesson.py", "    print(total(", "    print(totals(", "cell on line 51: NameError"),
     (budget, "unit.toml", "memory_mb = 1024", "memory_mb = 1", "MB of 1 allowed"),

@@ -16,7 +16,6 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command with arguments."""
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("USTOD_DEBUG", raising=False)
 
     def ustod(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -43,9 +43,9 @@ def test_ten_stand_on_a_page_and_nobody_else_can_read_them(lab: Lab, tmp_path: P
 
 
 def test_a_name_is_text_and_the_page_loads_nothing(lab: Lab, tmp_path: Path) -> None:
-    (tmp_path / "ml.csv").write_text('id,name\ns2302,"<img src=http://evil.example/x> {code}"\n', encoding="utf-8")
+    (tmp_path / "ml.csv").write_text('id,name\ns2302,"Али & <img src=http://a.example/x> {code}"\n', encoding="utf-8")
     path = tmp_path / "slips.html"
     write_slips(read_lab(lab.path), CODES, path)
     page = path.read_text(encoding="utf-8")
-    assert "&lt;img" in page and "{code}" in page
+    assert "Али &amp; " in page and "{code}" in page
     assert not re.search(r"<(img|script|link|iframe)|url\(|@import", page)

@@ -81,7 +81,7 @@ def students(count: int) -> list[str]:
 def ustod(*arguments: object) -> str:
     """What `ustod hub …` says about the lab."""
     command = [sys.executable, "-m", "autograder.cli", "hub", *map(str, arguments), "--lab", str(FOLDER / "lab.toml")]
-    done = subprocess.run(command, text=True, capture_output=True, env={**os.environ, "COLUMNS": "200"})
+    done = subprocess.run(command, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr + logs()
     return done.stdout
 

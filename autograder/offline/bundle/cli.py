@@ -110,29 +110,29 @@ def _wish(
 
 
 def _report(built: Built, out: Path) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from autograder.offline.bundle.contents import PARTS
+    from autograder.terminal import terminal
 
     table = Table("part", "files", "MB", box=None, pad_edge=False)
     for part, (files, size) in built.parts.items():
         table.add_row(PARTS[part], str(files), f"{size / 1e6:.1f}")
     table.add_row("all", str(sum(files for files, _ in built.parts.values())), f"{built.size / 1e6:.1f}")
-    Console().print(table)
+    terminal().print(table)
     typer.echo(f"{out}: bundle {built.id[:12]}")
 
 
 @contextmanager
 def _bar() -> Iterator[Any]:
     """A listener that draws one bar for the step under way."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from autograder.offline.bundle.build import Listener
+    from autograder.terminal import terminal
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=terminal(stderr=True)) as progress:
 
         class Bars(Listener):
             def __init__(self) -> None:

@@ -162,12 +162,12 @@ def list_repositories(
     """Show what the hub has: size with all versions, licence, and who published it."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from autograder.offline.mirror import card, facts
     from autograder.offline.mirror.handling import Service
     from autograder.offline.mirror.tokens import CampusTokens
+    from autograder.terminal import terminal
 
     opened = _store(store)
     service = Service(opened, CampusTokens(opened.root / "tokens.json"))
@@ -197,7 +197,7 @@ def list_repositories(
         table.add_row(
             *(str(one["name"]), str(one["kind"]), size, str(one["files"]), str(one["licence"]), str(one["owner"]), seen)
         )
-    Console().print(table)
+    terminal().print(table)
 
 
 @app.command()
@@ -313,10 +313,11 @@ def _room(opened: Store) -> Iterator[None]:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+    from autograder.terminal import terminal
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=terminal(stderr=True), transient=True) as progress:
         task = progress.add_task(name)
         yield lambda what, done, total: progress.update(task, completed=done, total=total)

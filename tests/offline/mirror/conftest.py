@@ -36,7 +36,7 @@ def free_port() -> int:
 def clean_environment(**more: str) -> dict[str, str]:
     dropped = ("HF_", "HUGGINGFACE", "USTOD_", "HTTP_PROXY", "http_proxy", "XDG_CACHE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**kept, "PYTHONPATH": str(TOP), "NO_COLOR": "1", "COLUMNS": "200", **more}
+    return {**kept, "PYTHONPATH": str(TOP), "NO_COLOR": "1", **more}
 
 
 @dataclass

@@ -174,7 +174,7 @@ class Shell:
         if "matplotlib" in sys.modules:
             self._shell.enable_matplotlib("inline")  # type: ignore[no-untyped-call]
             # matplotlib-inline does this for the first shell of a process alone
-            select_figure_formats(self._shell, {"png"}, bbox_inches="tight")  # type: ignore[no-untyped-call]
+            select_figure_formats(self._shell, {"png"}, bbox_inches="tight")
 
     def execute(self, source: str) -> tuple[list[Output], BaseException | None]:
         """The outputs of one cell, and what it raised."""

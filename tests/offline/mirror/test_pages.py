@@ -5,16 +5,12 @@ from __future__ import annotations
 import http.client
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
-import polib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.languages import best_language
 from autograder.offline.mirror.markdown import render
-from autograder.offline.mirror.words import CATALOGS, page_texts
 
 PAGES = ["/", "/models", "/datasets", "/models?search=tiny", "/campus/tiny", "/campus/tiny/tree/main", "/gpt0"]
 PAGES += ["/campus/tiny/commits/main", "/datasets/campus/rows", "/datasets/campus/rows/tree/main/data", "/no/such"]
@@ -134,18 +130,3 @@ def test_pictures_and_links_of_a_card_are_those_of_its_own_version() -> None:
     assert 'src="/campus/tiny/resolve/abc/img/%D0%B1.png"' in html
     assert 'href="/campus/tiny/resolve/abc/data/a.csv"' in html
     assert 'href="#top"' in html and 'href="https://example.org/"' in html
-
-
-@pytest.mark.parametrize("language", ["tg", "ru"])
-def test_every_text_of_the_pages_is_translated(language: str) -> None:
-    catalog = polib.pofile(str(Path(CATALOGS) / f"{language}.po"))
-    translated = {entry.msgid: entry.msgstr for entry in catalog if entry.msgstr and not entry.fuzzy}
-    assert set(page_texts()) == set(translated) == {entry.msgid for entry in catalog}
-    for text, said in translated.items():
-        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", said))
-
-
-def test_the_first_language_is_for_those_who_accept_none_of_them() -> None:
-    assert best_language(None, "fr,de;q=0.9", ("en", "tg", "ru")) == "en"
-    assert best_language("ru", "tg", ("en", "tg", "ru")) == "ru"
-    assert best_language("xx", "tg;q=0.5,ru;q=0.9", ("en", "tg", "ru")) == "ru"

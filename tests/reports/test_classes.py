@@ -43,10 +43,10 @@ def test_the_first_twelve_have_one_of_every_kind(small_class: MadeClass) -> None
     assert roll.absent and roll.silent
 
 
-def test_grading_finds_nothing_to_do(small_class: MadeClass) -> None:
-    course = small_class.course
-    for unit in small_class.roll.units:
-        handed_in = sorted(work.student for work in small_class.roll.works if work.assignment == unit.name)
+def test_grading_finds_nothing_to_do(small_copy: MadeClass) -> None:
+    course = small_copy.course
+    for unit in small_copy.roll.units:
+        handed_in = sorted(work.student for work in small_copy.roll.works if work.assignment == unit.name)
         assert grade(course, unit.name, workers=1).unchanged == handed_in
 
 

@@ -331,7 +331,7 @@ def crowd(setting: Setting, count: int, found: Samples, say: Callable[[str], Non
         known = time.monotonic() - began
         try:
             refusals = enter(seat)
-        except TimeoutError:
+        except (TimeoutError, Refused):  # servers that take one another's port answer for the wrong student
             return known, PATIENCE, 0
         return known, time.monotonic() - began, refusals
 

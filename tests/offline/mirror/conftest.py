@@ -20,10 +20,11 @@ import pytest
 TOP = Path(__file__).resolve().parents[3]
 
 
-def on_a_small_disk(folder: Path, size: str, then: str = "true") -> list[str]:
+def on_a_small_disk(folder: Path, size: str, then: str = "") -> list[str]:
     """What to put before a command that must find `folder` on a disk of that size; the shell command `then` follows."""
     folder.mkdir(parents=True, exist_ok=True)
-    script = f'mount -t tmpfs -o size={size} none "$1" || exit 99; cd "$1"; shift; "$@"; code=$?; {then}; exit $code'
+    command = f'"$@"; code=$?; {then}; exit $code' if then else 'exec "$@"'  # exec: whoever ends it ends no mere shell
+    script = f'mount -t tmpfs -o size={size} none "$1" || exit 99; cd "$1"; shift; {command}'
     return ["unshare", "-rm", "sh", "-c", script, "sh", str(folder)]
 
 

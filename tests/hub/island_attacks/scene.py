@@ -13,7 +13,6 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -50,8 +49,9 @@ CLOSED = (401, 403, 404, 405)
 
 #: Programs that a student must not reach, by what stands in their command lines.
 MARKS = {
-    "the victim's server": "autograder.hub.single_user",
-    "the zygote": "autograder.hub.warm",
+    "the victim's server": "ustod-server",
+    "the zygote of kernels": "autograder.hub.warm kernels",
+    "the zygote of servers": "autograder.hub.warm servers",
     "the hub": "-m jupyterhub",
     "the proxy": "configurable-http-proxy",
     "the exchange": "exchange.service",
@@ -86,15 +86,17 @@ class Scene:
         """The number of one of the processes of `MARKS`, or of the victim's kernel."""
         if what == "the victim's kernel":
             return int(self.victim.gets("os.getpid()"))
-        owner = pwd.getpwnam(f"lab-{VICTIM}").pw_uid if what == "the victim's server" else None
+        owners = {"the victim's server": pwd.getpwnam(f"lab-{VICTIM}").pw_uid}
+        owners |= dict.fromkeys(("the zygote of kernels", "the zygote of servers"), 0)  # a twin is called as it is
         found = (one for one, line in command_lines() if MARKS[what] in line)
-        return next(one.pid for one in found if owner in (None, one.uids().real))
+        return next(one.pid for one in found if owners.get(what) in (None, one.uids().real))
 
     def port(self, person: str) -> int:
         """Where the person's server listens."""
         mark, account = MARKS["the victim's server"], f"lab-{person}"
         (found,) = [one for one, line in command_lines() if mark in line and one.username() == account]
-        return int(urlsplit(found.environ()["JUPYTERHUB_SERVICE_URL"]).port or 0)
+        (port,) = {one.laddr.port for one in found.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+        return int(port)
 
     def restart_mallory(self) -> None:
         """Give the attacker a new server, if need be after the end of the one there is."""
@@ -127,11 +129,11 @@ class Scene:
 
 
 def command_lines() -> list[tuple[psutil.Process, str]]:
-    """The processes of the machine, but for those that have ended, and how they were called."""
+    """The processes of the machine, but for those that have ended: their names, and how they were called."""
     found = []
     for process in psutil.process_iter():
         try:
-            found.append((process, " ".join(process.cmdline())))
+            found.append((process, " ".join([process.name(), *process.cmdline()])))
         except psutil.Error:  # it has ended
             continue
     return found

@@ -49,17 +49,18 @@ def test_no_right_can_be_had_back(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["python3", "ustod-ready"])
-def test_a_kernel_hears_nobody_without_its_key(scene: Scene, kernel: str) -> None:
+def test_a_kernel_hears_its_own_account_alone_and_that_with_its_key(scene: Scene, kernel: str) -> None:
     victim = scene.victim if kernel == "ustod-ready" else Attacker(scene.prey)
     file = victim.gets("__import__('ipykernel.connect').connect.get_connection_file()")
     told = json.loads(Path(file).read_text("utf-8"))
     assert scene.mallory.is_stopped(f"open({file!r}).read()")
     key = told.pop("key")
-    scene.mallory.gets(f"knock({told!r}, '0' * 32, 'heard = 1')")
-    scene.mallory.gets(f"knock({told!r}, '', 'heard = 2')")
+    scene.mallory.gets(f"knock({told!r}, {key!r}, 'heard = 1')")  # not even with it: its sockets are its account's
+    victim.gets(f"knock({told!r}, '0' * 32, 'heard = 2')")
+    victim.gets(f"knock({told!r}, '', 'heard = 3')")
     assert victim.gets("globals().get('heard')") is None
-    scene.mallory.gets(f"knock({told!r}, {key!r}, 'heard = 3')")
-    assert victim.gets("globals().get('heard')") == 3, "who has the key is heard"
+    victim.gets(f"knock({told!r}, {key!r}, 'heard = 4')")
+    assert victim.gets("globals().get('heard')") == 4, "who has the key is heard"
 
 
 def test_no_command_line_and_no_environment_holds_a_key_of_the_lab(scene: Scene) -> None:

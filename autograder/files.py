@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autograder.errors import UstodError
@@ -47,6 +47,17 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def bytes_below(*folders: Path) -> int:
+    """What the files below `folders` hold, while a program may be writing, moving and deleting there."""
+    total = 0
+    for top in folders:
+        for place, _, names in os.walk(top):  # passes over a folder that goes while it looks; Path.rglob does not
+            for name in names:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(place, name)).st_size
+    return total
 
 
 @contextmanager

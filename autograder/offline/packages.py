@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autograder.errors import UstodError
+from autograder.files import bytes_below
 from autograder.offline.archive import deb_control
 from autograder.offline.manifest import Asset, Package
 from autograder.offline.store import Source, sha256_of
@@ -92,23 +93,13 @@ def _run(command: Sequence[str], folder: Path, progress: Progress) -> tuple[int,
         try:
             while process.poll() is None:
                 time.sleep(_POLL_SECONDS)
-                progress(_bytes_below(folder))
+                progress(bytes_below(folder))
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
         output.seek(0)
         return process.returncode, output.read().decode("utf-8", "replace")
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # the client moved it meanwhile
-            continue
-    return total
 
 
 def _download(asset: Asset, package: Package, folder: Path, progress: Progress) -> Path:

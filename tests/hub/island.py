@@ -1,7 +1,7 @@
 """A machine within this one, for tests: its own accounts, homes, ports and processes, gone without a trace at its end.
 
-Namespaces of mounts, processes, network, IPC and host name; ``/etc`` is a copy, ``/home``, ``/srv``, ``/run`` and
-``/tmp`` are empty, and Python, this checkout and the cache of models can be read by every account.
+Namespaces of mounts, processes, network, IPC and host name; ``/etc`` is a copy, ``/home``, ``/srv``, ``/run``,
+``/tmp`` and ``/dev/shm`` are empty, and Python, this checkout and the cache of models can be read by every account.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograder.kernel.linux import MS_BIND, MS_PRIVATE, MS_REC, mount
 #: Whether this process is in an island.
 INSIDE = "USTOD_ISLAND" in os.environ
 TOP = Path(__file__).resolve().parent.parent.parent
-_EMPTY = ("/home", "/srv", "/run", "/tmp", "/media")
+_EMPTY = ("/home", "/srv", "/run", "/tmp", "/media", "/dev/shm")
 
 
 def run(arguments: Sequence[str], cwd: Path = TOP, timeout: float = 3000) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def _settle() -> None:
     held = [(path, os.open(path, os.O_PATH)) for path in (TOP, Path(sys.prefix), Path(sys.base_prefix), _models())]
     for folder in _EMPTY:
         os.makedirs(folder, exist_ok=True)
-        mount("tmpfs", folder, "tmpfs", options="mode=1777" if folder == "/tmp" else "mode=755")
+        mount("tmpfs", folder, "tmpfs", options="mode=1777" if folder in ("/tmp", "/dev/shm") else "mode=755")
     for path, fd in held:  # any of them may lie in a folder that is empty now
         if not path.exists():
             path.mkdir(parents=True)

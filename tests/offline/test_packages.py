@@ -186,3 +186,11 @@ def test_progress_is_reported_while_a_client_works(words: Asset, kept: Path) -> 
     packages.obtain(words, words.package[0], kept, seen.append, lambda _: None)
     assert seen
     assert all(count >= 0 for count in seen)
+
+
+def test_progress_survives_a_client_that_deletes_folders_as_fast_as_it_makes_them(tmp_path: Path) -> None:
+    seen: list[int] = []
+    busy = "for i in $(seq 300); do mkdir -p a/b/c/d; echo 12345 > a/b/c/d/file; rm -r a; done; echo done"
+    code, output = packages._run(["sh", "-c", busy], tmp_path, seen.append)
+    assert (code, output) == (0, "done\n")
+    assert max(seen, default=0) <= 6

@@ -55,12 +55,12 @@ def test_a_kernel_hears_its_own_account_alone_and_that_with_its_key(scene: Scene
     told = json.loads(Path(file).read_text("utf-8"))
     assert scene.mallory.is_stopped(f"open({file!r}).read()")
     key = told.pop("key")
-    scene.mallory.gets(f"knock({told!r}, {key!r}, 'heard = 1')")  # not even with it: its sockets are its account's
-    victim.gets(f"knock({told!r}, '0' * 32, 'heard = 2')")
-    victim.gets(f"knock({told!r}, '', 'heard = 3')")
-    assert victim.gets("globals().get('heard')") is None
-    victim.gets(f"knock({told!r}, {key!r}, 'heard = 4')")
-    assert victim.gets("globals().get('heard')") == 4, "who has the key is heard"
+    scene.mallory.gets(f"knock({told!r}, {key!r}, 'knocked = 1')")  # not even with it: its sockets are its account's
+    victim.gets(f"knock({told!r}, '0' * 32, 'knocked = 2')")
+    victim.gets(f"knock({told!r}, '', 'knocked = 3')")
+    assert victim.gets("globals().get('knocked')") is None
+    victim.gets(f"knock({told!r}, {key!r}, 'knocked = 4')")
+    assert victim.gets("globals().get('knocked')") == 4, "who has the key is heard"
 
 
 def test_no_command_line_and_no_environment_holds_a_key_of_the_lab(scene: Scene) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 TOP = Path(__file__).resolve().parents[3]
@@ -87,7 +88,10 @@ class Hub:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
+            started = psutil.Process(self.process.pid)
+            if started.name() == "faketime":  # it waits for the hub, and tidies up after it
+                (started,) = started.children()
+            started.send_signal(number)
             self.process.wait(30)
         self.process = None
 
@@ -167,9 +171,17 @@ def filled_cache(once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hub_at() -> Callable[[Path], Hub]:
+def hub_at() -> Iterator[Callable[[Path], Hub]]:
     """A hub with nothing in it, not started yet, in a folder of the test's own. Its test stops it."""
-    return lambda folder: Hub(folder / "store", folder / "home")
+    made: list[Hub] = []
+
+    def make(folder: Path) -> Hub:
+        made.append(Hub(folder / "store", folder / "home"))
+        return made[-1]
+
+    yield make
+    for hub in made:  # of tests that have failed
+        hub.stop()
 
 
 @pytest.fixture

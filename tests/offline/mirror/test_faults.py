@@ -181,6 +181,7 @@ def send(name, size):
 say([send("a.txt", 100), send("b.parquet", 60_000_000), send("c.txt", 9_000_000), api.list_repo_files("zarina/disk")])
 """
     assert hub.run(code, token, HF_HUB_DISABLE_XET="1") == ["done", "full", "done", ["a.txt", "c.txt"]]
+    hub.stop()
 
 
 def test_a_disk_that_fills_while_a_version_is_written_leaves_the_one_before(kit, tmp_path: Path) -> None:

@@ -184,6 +184,9 @@ def list_requests(
         write_text(page, regrade_page(requests, str(opened.directory.course_id or opened.root.name), lang), mode=0o600)
         console.print(f"{page}: {len(requests)} requests", soft_wrap=True)
         return
+    if not requests:
+        console.print("Nobody has asked." if everything else "Nobody waits for an answer.")
+        return
     table = Table("", "student", "assignment", "exercise", "asked", "why", "answer")
     for one in requests:
         cells = (str(one.number), one.student, one.assignment, one.exercise, one.asked[:10], one.reason, one.answer)

@@ -16,7 +16,7 @@ WIDTHS = (390, 1280)
 AXE = Path(sys.prefix) / "share" / "ustod" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 _RUN = """
 const done = arguments[arguments.length - 1];
-axe.run().then(found => done(found.violations.map(
+axe.run(arguments[0]).then(found => done(found.violations.map(
   one => one.id + ': ' + one.nodes.map(node => node.html.slice(0, 200)).join(' | '))), wrong => done([String(wrong)]));
 """
 
@@ -37,9 +37,13 @@ def complaints(browser: WebDriver, url: str, width: int, hosts: tuple[str, ...] 
     wide = int(browser.execute_script("return document.documentElement.scrollWidth - window.innerWidth"))
     found += [f"{wide} pixels wider than {width}"] if wide > 0 else []
     browser.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+    return found + violations(browser)
+
+
+def violations(browser: WebDriver, part: str = "html") -> list[str]:
+    """What axe-core finds in the part of the open page that the selector `part` names."""
     browser.execute_script(AXE.read_text("utf-8"))
-    found += [f"axe: {line}" for line in browser.execute_async_script(_RUN)]
-    return found
+    return [f"axe: {line}" for line in browser.execute_async_script(_RUN, part)]
 
 
 def requests(browser: WebDriver) -> list[str]:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from browser.reading import violations
 from nbformat.v4 import new_markdown_cell
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -404,6 +405,7 @@ def test_a_rubric_makes_the_score_and_the_comment(
             browser.execute_script(f"{press} all[0].click()", text)
         opened.wait(lambda: browser.execute_script("return saved >= 2"))
         assert opened.value("essay") == "5"
+        assert violations(browser, ".ustod-rubric") == []
         browser.execute_script("$('.ustod-rubric')[0].scrollIntoView({block: 'center'})")
         browser.save_screenshot(str(tmp_path / "rubric.png"))
         severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

@@ -198,6 +198,7 @@ def test_the_commands_from_a_folder_on_a_stick_to_the_answer(course: Course, tmp
     folder.mkdir(parents=True)
     asked(folder, reason="[red]look[/red] again")
     at = ("--course", course.root)
+    assert run("regrade", "list", *at).stdout.strip() == "Nobody waits for an answer."
     assert "1 new requests" in run("regrade", "collect", folder.parent, *at).stdout
     assert "[red]look[/red] again" in run("regrade", "list", *at).stdout
     page = tmp_path / "queue.html"
